@@ -1,0 +1,299 @@
+"""The schema of `report.json`, `ocrprof/1`. SI units, the unit in the name; raw samples are kept beside statistics."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = "ocrprof/1"
+
+PHASES = (
+    "interpreter",
+    "site",
+    "imports",
+    "config",
+    "data",
+    "model",
+    "loggers",
+    "trainer",
+    "workers",
+    "sanity_check",
+    "first_batch",
+    "first_step",
+    "after_first_step",
+    "unattributed",
+    "exit",
+)
+"""Exclusive, in the order in which a start usually passes through them; they add up to the wall time."""
+
+Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
+Priority = Literal["P0", "P1", "P2", "P3"]
+RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupted", "not_recorded"]
+
+
+class Value(BaseModel):
+    """Base of every part of a report: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Location(Value):
+    """A line of source. `file` is as the interpreter named it, absolute where it could be made so."""
+
+    file: str
+    line: int
+
+
+class Tool(Value):
+    """Which ocrprof wrote the report; `commit` where it ran from a git checkout."""
+
+    version: str
+    commit: str | None = None
+
+
+class TargetInfo(Value):
+    """The command that was measured, verbatim, and a hash of the configuration it composed (none without Hydra)."""
+
+    argv: list[str]
+    cwd: str
+    bundled: bool = False
+    config_hash: str | None = None
+
+
+class Gpu(Value):
+    """One device as NVML names it."""
+
+    name: str
+    memory_bytes: int
+    driver: str
+
+
+class Environment(Value):
+    """The machine and the software under the measurement."""
+
+    cpu: str
+    num_cores_usable: float
+    num_cores_present: int
+    memory_bytes: int
+    gpus: list[Gpu] = []
+    os: str
+    python: str
+    libraries: dict[str, str] = {}
+    file_systems: dict[str, str] = {}
+    git_commit: str | None = None
+    load_average: float | None = None
+    notes: list[str] = []
+
+
+class Observer(Value):
+    """What measuring cost: records written, records lost, seconds the hooks took (calibrated: count times unit cost)."""
+
+    records: int
+    dropped: int
+    cost_seconds: float
+    notes: list[str] = []
+
+
+class Phase(Value):
+    """Exclusive seconds of one phase in one run."""
+
+    name: str
+    seconds: float
+
+
+class Process(Value):
+    """One recorded process of the target's tree."""
+
+    pid: int
+    parent_pid: int
+    role: Literal["main", "worker", "rank", "launcher", "helper"]
+    argv: list[str]
+    start_seconds: float = Field(description="from the spawn of the target to this process's recorder")
+    end_seconds: float | None = None
+    num_loads: int = 0
+
+
+class Run(Value):
+    """One fresh process of the target. `wall_seconds` runs from spawn to the milestone, or to the end without one."""
+
+    wall_seconds: float
+    exit_code: int | None
+    until: str
+    status: RunStatus
+    reached: bool
+    warmup: bool = False
+    phases: list[Phase] = []
+    processes: list[Process] = []
+    failing_phase: str | None = None
+    stderr_tail: list[str] = []
+    imports_anywhere_seconds: float = 0.0
+    cpu_seconds: float | None = None
+
+
+class Statistic(Value):
+    """Median and spread of n values; `ci95` is the bootstrap 95 % interval of the median (none for n < 3)."""
+
+    median: float
+    mad: float
+    ci95: tuple[float, float] | None = None
+    n: int
+
+
+class ImportRow(Value):
+    """One module load. Self time excludes the loads nested in it. `importer` is the line that asked for it."""
+
+    module: str
+    self_seconds: float
+    inclusive_seconds: float
+    start_seconds: float
+    route: str
+    importer: Location | None = None
+    file: str | None = None
+    phase: str
+    pid: int
+    depth: int
+    thread: int = 0
+    ok: bool = True
+    error: str | None = None
+
+
+class PackageRow(Value):
+    """The loads of one top-level package, summed over its modules; `first_importer` is who asked for it first."""
+
+    package: str
+    self_seconds: float
+    inclusive_seconds: float
+    num_modules: int
+    first_importer: Location | None = None
+    chain: list[str] = Field(default=[], description="from the program's own file to the package, `module (file:line)`")
+
+
+class Instantiation(Value):
+    """One Hydra target with one set of arguments. `seconds` is inclusive, of all `count` calls together."""
+
+    target: str
+    config_path: str
+    config_paths: list[str] = []
+    count: int
+    seconds: float
+    each_seconds: list[float] = []
+    duplicate: bool
+    location: Location | None = None
+
+
+class Construction(Value):
+    """One timed construction or call during the start: a LightningModule, a data set, a logger, a Trainer."""
+
+    kind: str
+    name: str
+    seconds: float
+    self_seconds: float
+    start_seconds: float
+    phase: str
+    location: Location | None = None
+    attributes: dict[str, Any] = {}  # Any: a hook's own facts (num_workers, lengths), JSON values only
+
+
+class Finding(Value):
+    """One thing to change (or to know): measured seconds, where, the evidence, and what to do about it."""
+
+    code: str
+    title: str
+    priority: Priority
+    seconds: float
+    share: float = Field(description="of the measured time the priority was judged by")
+    location: Location | None = None
+    evidence: dict[str, Any] = {}  # Any: figures and names by label, JSON values only
+    advice: str
+
+
+class StartupReport(Value):
+    """`kind: startup`."""
+
+    schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
+    kind: Literal["startup"] = "startup"
+    created: str
+    tool: Tool
+    target: TargetInfo
+    environment: Environment
+    observer: Observer
+    until: str
+    runs: list[Run]
+    summary: dict[str, Any] = {}  # Any: `time_to_<milestone>_seconds`, `phases`, recomputed from runs: Statistic dumps
+    imports: list[ImportRow] = []
+    packages: list[PackageRow] = []
+    inserted_modules: list[str] = []
+    instantiations: list[Instantiation] = []
+    constructions: list[Construction] = []
+    findings: list[Finding] = []
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class LoopStatistics(Value):
+    """Batch times of one loop, seconds; `batch_seconds` holds every sample in order, the first `num_warmup` set apart."""
+
+    name: Literal["train", "validation"]
+    num_batches: int
+    num_warmup: int
+    total_seconds: float
+    mean_seconds: float | None
+    median_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    std_seconds: float | None
+    samples_per_sec: float | None = None
+    batch_size: int | None = None
+    batch_seconds: list[float] = []
+    parts: dict[str, list[float]] = Field(
+        default={}, description="exclusive seconds of each part of each batch: fetch, transfer, forward, …"
+    )
+    part_locations: dict[str, Location] = {}
+
+
+class MemorySample(Value):
+    """The target's process tree at one moment. PSS counts shared pages once; GPU bytes are the tree's own."""
+
+    at_seconds: float
+    rss_bytes: int
+    pss_bytes: int | None = None
+    num_processes: int
+    gpu_bytes: int | None = None
+    gpu_util_percent: float | None = None
+
+
+class Memory(Value):
+    """Peaks of the process tree, and the CUDA allocator's own peaks where there is one."""
+
+    peak_rss_bytes: int
+    peak_pss_bytes: int | None = None
+    share_of_machine: float
+    gpu_allocated_bytes: int | None = None
+    gpu_reserved_bytes: int | None = None
+    gpu_peak_bytes: int | None = None
+    samples: list[MemorySample] = []
+
+
+class BaselineReport(Value):
+    """`kind: baseline`: a start-up report and one measured training run."""
+
+    schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
+    kind: Literal["baseline"] = "baseline"
+    created: str
+    tool: Tool
+    target: TargetInfo
+    environment: Environment
+    observer: Observer
+    startup: StartupReport | None
+    run: Run | None
+    loops: list[LoopStatistics] = []
+    memory: Memory | None = None
+    limits: dict[str, Any] = {}  # Any: what the measurement imposed on the target (num_train_batches, …)
+    config: dict[str, Any] = {}  # Any: the target's composed configuration, credentials masked
+    metrics: dict[str, float] = Field(default={}, description="the audited keys, `performance/val_batch_mean` …")
+    logged_metrics: dict[str, float] = Field(default={}, description="what the target logged itself, last values")
+    findings: list[Finding] = []
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Report = StartupReport | BaselineReport
