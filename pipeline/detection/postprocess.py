@@ -1,0 +1,194 @@
+"""Text boxes or polygons from DBNet's probability map, in pixels of the source image.
+
+Constants of MhLiao/DB (65ca77a). Imports no torch: a map is looked at where NumPy and OpenCV can see it.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import cv2
+import numpy as np
+import pyclipper
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Detections of one image, x and y in whole source pixels, 0 to width and 0 to height.
+
+    `boxes`: float32 (M, 4, 2) in box mode, top left, top right, bottom right, bottom left as they lie in the map; in
+    polygon mode a list of float32 (n, 2). `scores`: float32 (M,), mean probability inside.
+    """
+
+    boxes: NDArray[np.float32] | list[NDArray[np.float32]]
+    scores: NDArray[np.float32]
+
+
+class DBPostprocess:
+    """Regions of the map above `thresh`, scored, grown back to the text they stand for, mapped to the source image.
+
+    A region is kept if its mean probability reaches `box_thresh`, its minimum-area rectangle is at least `min_size`
+    pixels of the map high, and the grown one at least `min_size` + 2. It grows by `unclip_ratio` x area / perimeter
+    (the reference uses 1.5 for boxes and 2.0 for polygons). At most `max_candidates` regions of an image are looked at.
+
+    Box mode grows the rectangle along its own axes, which is what a round offset and a second minimum-area rectangle
+    come to, less clipper's truncation to integers (within one pixel). Polygon mode drops a region whose offset falls
+    into pieces.
+    """
+
+    def __init__(
+        self,
+        *,
+        thresh: float = 0.3,
+        box_thresh: float = 0.7,
+        unclip_ratio: float = 1.5,
+        max_candidates: int = 1000,
+        min_size: float = 3.0,
+        mode: Literal["box", "polygon"] = "box",
+    ) -> None:
+        if mode not in ("box", "polygon"):
+            raise ValueError(f"mode {mode!r}: must be 'box' or 'polygon'")
+        if max_candidates < 1:
+            raise ValueError(f"max_candidates {max_candidates}: must be at least 1")
+        self.thresh = thresh
+        self.box_thresh = box_thresh
+        self.unclip_ratio = unclip_ratio
+        self.max_candidates = max_candidates
+        self.min_size = min_size
+        self.mode = mode
+        self._truncation_reported = False
+
+    def __call__(
+        self,
+        prob: "Tensor | NDArray[np.floating]",
+        *,
+        to_source: "Tensor | NDArray[np.floating]",
+        source_sizes: Sequence[tuple[int, int]],
+    ) -> list[Detections]:
+        """Detections of each image of `prob` (B, 1, H, W).
+
+        `to_source` (B, 3, 3) takes map pixels (x, y, 1) to source pixels; `source_sizes` is (width, height) an image.
+        What lies wholly outside the source image (in a letterbox's margin) is dropped. A pixel that is not a number is
+        no text; that there was one is logged.
+        """
+        maps, matrices = _as_numpy(prob), _as_numpy(to_source)
+        if maps.ndim != 4 or maps.shape[1] != 1:
+            raise ValueError(f"probability map of shape {maps.shape}, not (B, 1, H, W)")
+        maps = np.ascontiguousarray(maps[:, 0], dtype=np.float32)
+        if not math.isfinite(float(maps.sum())):
+            logger.warning("the probability map holds values that are not numbers: they count as background")
+            maps = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
+        extract = self._boxes if self.mode == "box" else self._polygons
+        return [
+            extract(prob_map, matrix, size) for prob_map, matrix, size in zip(maps, matrices, source_sizes, strict=True)
+        ]
+
+    def _boxes(self, prob_map: NDArray[np.float32], matrix: NDArray[Any], size: tuple[int, int]) -> Detections:
+        corners: list[NDArray[np.float32]] = []
+        scores: list[float] = []
+        for contour in self._contours(prob_map):
+            center, (width, height), angle = cv2.minAreaRect(contour)
+            if min(width, height) < self.min_size:
+                continue
+            score = mean_inside(prob_map, cv2.boxPoints((center, (width, height), angle)))
+            growth = self.unclip_ratio * width * height / (width + height)  # twice area x ratio / perimeter
+            if score < self.box_thresh or min(width, height) + growth < self.min_size + 2:
+                continue
+            corners.append(cv2.boxPoints((center, (width + growth, height + growth), angle)))
+            scores.append(score)
+        if not corners:
+            return Detections(np.zeros((0, 4, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
+        boxes = _to_source(in_reading_order(np.stack(corners)), matrix, size)
+        inside = np.ptp(boxes, axis=1).min(axis=1) > 0
+        return Detections(boxes[inside], np.array(scores, dtype=np.float32)[inside])
+
+    def _polygons(self, prob_map: NDArray[np.float32], matrix: NDArray[Any], size: tuple[int, int]) -> Detections:
+        polygons: list[NDArray[np.float32]] = []
+        scores: list[float] = []
+        for contour in self._contours(prob_map):
+            outline = cv2.approxPolyDP(contour, 0.002 * cv2.arcLength(contour, True), True)
+            if len(outline) < 4:
+                continue
+            score = mean_inside(prob_map, outline[:, 0])
+            if score < self.box_thresh:
+                continue
+            grown = self._unclipped(outline)
+            if grown is None or min(cv2.minAreaRect(grown)[1]) < self.min_size + 2:
+                continue
+            polygon = _to_source(grown, matrix, size)
+            if np.ptp(polygon, axis=0).min() > 0:
+                polygons.append(polygon)
+                scores.append(score)
+        return Detections(polygons, np.array(scores, dtype=np.float32))
+
+    def _contours(self, prob_map: NDArray[np.float32]) -> Sequence[NDArray[np.int32]]:
+        """Contours (n, 1, 2) of what lies above the threshold, holes included, bottom of the map first."""
+        bitmap = cv2.compare(prob_map, self.thresh, cv2.CMP_GT)
+        contours, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        if len(contours) > self.max_candidates and not self._truncation_reported:
+            # Once: the map of an untrained model has thousands, and there is nothing to do about it.
+            self._truncation_reported = True
+            logger.warning(
+                "%d regions above the threshold, only the %d of max_candidates are looked at",
+                len(contours),
+                self.max_candidates,
+            )
+        return contours[: self.max_candidates]
+
+    def _unclipped(self, outline: NDArray[np.int32]) -> NDArray[np.int32] | None:
+        """The outline (n, 1, 2) offset outwards, (m, 2); None if it falls into pieces or vanishes."""
+        distance = cv2.contourArea(outline) * self.unclip_ratio / cv2.arcLength(outline, True)
+        clipper = pyclipper.PyclipperOffset()
+        clipper.AddPath(outline[:, 0].tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+        pieces = clipper.Execute(distance)
+        return np.array(pieces[0], dtype=np.int32) if len(pieces) == 1 else None
+
+
+def mean_inside(prob_map: NDArray[np.float32], points: NDArray[np.floating] | NDArray[np.int32]) -> float:
+    """Mean of the map (H, W) over the polygon `points` (n, 2), border included, as OpenCV fills it.
+
+    The points are truncated to integers relative to the corner of their bounding box, as in the reference: the score of
+    a thin box moves by 0.1 to 0.2 with any other rounding.
+    """
+    height, width = prob_map.shape
+    left, top = np.clip(np.floor(points.min(axis=0)).astype(int), 0, (width - 1, height - 1)).tolist()
+    right, bottom = np.clip(np.ceil(points.max(axis=0)).astype(int), 0, (width - 1, height - 1)).tolist()
+    mask = np.zeros((bottom - top + 1, right - left + 1), dtype=np.uint8)
+    cv2.fillPoly(mask, [(points - (left, top)).astype(np.int32)], 1)
+    return cv2.mean(prob_map[top : bottom + 1, left : right + 1], mask)[0]
+
+
+def in_reading_order(corners: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Rectangles (M, 4, 2) with corners as top left, top right, bottom right, bottom left.
+
+    The reference's rule: of the two leftmost corners the upper one is top left, of the two rightmost the upper one is
+    top right.
+    """
+    by_x = np.take_along_axis(corners, corners[..., 0].argsort(axis=1, kind="stable")[..., None], axis=1)
+    left, right = by_x[:, :2], by_x[:, 2:]
+    left = np.take_along_axis(left, left[..., 1].argsort(axis=1, kind="stable")[..., None], axis=1)
+    right = np.take_along_axis(right, right[..., 1].argsort(axis=1, kind="stable")[..., None], axis=1)
+    return np.stack([left[:, 0], right[:, 0], right[:, 1], left[:, 1]], axis=1)
+
+
+def _to_source(points: NDArray[Any], matrix: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Points (..., 2) of the map as float32 whole pixels of the source, clipped to 0 to width and 0 to height."""
+    mapped = points @ matrix[:, :2].T + matrix[:, 2]
+    mapped = mapped[..., :2] / mapped[..., 2:]
+    return np.round(np.clip(mapped, 0, size)).astype(np.float32)
+
+
+def _as_numpy(values: "Tensor | NDArray[np.floating]") -> NDArray[np.floating]:
+    if isinstance(values, np.ndarray):
+        return values
+    values = values.detach()
+    # NumPy has no bfloat16.
+    return (values if values.dtype.itemsize >= 4 else values.float()).cpu().numpy()
