@@ -33,7 +33,8 @@ RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupt
 class Value(BaseModel):
     """Base of every part of a report: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A loss can be NaN, which JSON has no number for: "NaN" reads back as the same float.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class Location(Value):
@@ -125,6 +126,7 @@ class Run(Value):
     processes: list[Process] = []
     failing_phase: str | None = None
     stderr_tail: list[str] = []
+    stack: list[str] = Field(default=[], description="of a target that hung, where py-spy could look")
     imports_anywhere_seconds: float = 0.0
     cpu_seconds: float | None = None
 
@@ -147,7 +149,9 @@ class ImportRow(Value):
     start_seconds: float
     route: str
     importer: Location | None = None
+    importer_module: str | None = None
     file: str | None = None
+    kind: str = Field(default="other", description="source, extension, builtin, frozen, namespace or other")
     phase: str
     pid: int
     depth: int
@@ -157,11 +161,18 @@ class ImportRow(Value):
 
 
 class PackageRow(Value):
-    """The loads of one top-level package, summed over its modules; `first_importer` is who asked for it first."""
+    """The loads of one top-level package, summed over its modules; `first_importer` is who asked for it first.
+
+    `dominated_seconds` is the self time of all that came in only through this package: what a start without it would
+    have saved at most (an import of something already loaded leaves no record, so a second way in can stay unseen).
+    """
 
     package: str
+    owner: Literal["program", "installed", "stdlib"] = "installed"
     self_seconds: float
     inclusive_seconds: float
+    dominated_seconds: float = 0.0
+    dominated_packages: list[str] = Field(default=[], description="the others among them, the longest first")
     num_modules: int
     first_importer: Location | None = None
     chain: list[str] = Field(default=[], description="from the program's own file to the package, `module (file:line)`")
@@ -178,6 +189,7 @@ class Instantiation(Value):
     each_seconds: list[float] = []
     duplicate: bool
     location: Location | None = None
+    callers: list[Location] = Field(default=[], description="the lines that called `instantiate`")
 
 
 class Construction(Value):

@@ -1,0 +1,64 @@
+"""Options that every verb takes, and how a verb ends."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocrprof.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ocrprof.results.model import Run
+
+Command = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[OVERRIDES]... | -- COMMAND...",
+        help="What to measure: a command after `--`, or Hydra overrides of the bundled pipeline (none: its defaults).",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for the report.", show_default="reports/VERB_<UTC time>"
+    ),
+]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time limit of one run of the target.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no summary; the report is written all the same.")
+]
+
+
+def progress_printer(*, quiet: bool) -> Callable[[str], None]:
+    """Prints one line a step to stderr, or nothing. Never while a child is timed: only between two of them."""
+    if quiet:
+        return lambda text: None
+    return lambda text: print(f"ocrprof: {text}", file=sys.stderr, flush=True)
+
+
+def wants_color() -> bool:
+    """Whether stdout is a terminal that may be coloured (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return 80
+
+
+def exit_code_for(runs: "Iterable[Run]", *, num_expected: int) -> ExitCode:
+    """How a verb ends whose runs ended so: the worst of them decides."""
+    runs = list(runs)
+    statuses = {run.status for run in runs}
+    if "interrupted" in statuses or (len(runs) < num_expected and statuses <= {"reached"}):
+        return ExitCode.INTERRUPTED
+    if "timed_out" in statuses:
+        return ExitCode.TIMED_OUT
+    return ExitCode.DONE if statuses <= {"reached"} else ExitCode.TARGET_FAILED

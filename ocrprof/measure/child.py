@@ -1,0 +1,278 @@
+"""Runs the target in a fresh process with the recorder injected: spawn, wait, time limit, kill the whole tree."""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from ocrprof.errors import OcrprofError
+from ocrprof.results.model import RunStatus
+from ocrprof.target import Target
+
+INJECT_DIR = Path(__file__).resolve().parent.parent / "recorder" / "inject"
+_TERM_GRACE_SECONDS = 2.0
+_TRACKER_GRACE_SECONDS = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
+_NUM_STDERR_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one process of the target ended. Times are CLOCK_MONOTONIC nanoseconds; `directory` holds its records."""
+
+    directory: Path
+    spawn_ns: int
+    end_ns: int
+    exit_code: int | None
+    status: RunStatus
+    stderr_tail: tuple[str, ...]
+    cpu_seconds: float | None
+    stack: tuple[str, ...] = ()
+
+    def reached_its_end(self) -> "Outcome":
+        """The same, for a program whose own end is the milestone."""
+        return replace(self, status="reached")
+
+
+def run_target(
+    target: Target,
+    *,
+    directory: Path,
+    until: str,
+    timeout_seconds: float,
+    settings: Mapping[str, str] | None = None,
+    beside: Callable[[int], contextlib.AbstractContextManager[object]] | None = None,
+) -> Outcome:
+    """Runs the target until its milestone, its own end or the limit, and leaves no process of it behind.
+
+    `beside`, given the process id, is entered while the target runs (a sampler, say).
+
+    The target's output goes to `directory`/stdout.txt and stderr.txt. On Ctrl-C the tree is killed and the outcome's
+    status is `interrupted`: what was recorded is kept. Raises OcrprofError where the command cannot be started.
+    """
+    (directory / "records").mkdir(parents=True)
+    _become_subreaper()
+    with (
+        _milestone_pipe(directory) as pipe,
+        (directory / "stdout.txt").open("wb") as stdout,
+        (directory / "stderr.txt").open("wb") as stderr,
+    ):
+        spawn_ns = time.monotonic_ns()
+        process = _spawn(
+            target, directory=directory, until=until, spawn_ns=spawn_ns, settings=settings, files=(stdout, stderr)
+        )
+        stack: tuple[str, ...] = ()
+        try:
+            with beside(process.pid) if beside is not None else contextlib.nullcontext():
+                status = _wait(process, pipe, deadline_ns=spawn_ns + int(timeout_seconds * 1e9))
+                end_ns = time.monotonic_ns()
+            if status == "timed_out":
+                stack = stack_of(process.pid)
+        except KeyboardInterrupt:
+            status, end_ns = "interrupted", time.monotonic_ns()
+        exit_code, cpu_seconds = _reap(process, own_end=status == "ended_early")
+    if status == "ended_early" and until == "exit" and exit_code == 0:
+        status = "reached"
+    elif status == "ended_early" and exit_code != 0:
+        status = "crashed"
+    if not any((directory / "records").iterdir()):
+        status = "not_recorded" if status in ("reached", "ended_early", "crashed") else status
+    return Outcome(
+        directory=directory,
+        spawn_ns=spawn_ns,
+        end_ns=end_ns,
+        exit_code=exit_code,
+        status=status,
+        stderr_tail=_tail(directory / "stderr.txt"),
+        cpu_seconds=cpu_seconds,
+        stack=stack,
+    )
+
+
+def _spawn(
+    target: Target,
+    *,
+    directory: Path,
+    until: str,
+    spawn_ns: int,
+    settings: Mapping[str, str] | None,
+    files: tuple[IO[bytes], IO[bytes]],
+) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    inherited = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = str(INJECT_DIR) + (os.pathsep + inherited if inherited else "")
+    environment.update(
+        OCRPROF_RUN_DIR=str(directory.resolve()),
+        OCRPROF_NOTIFY=str((directory / "milestone").resolve()),
+        OCRPROF_UNTIL=until,
+        OCRPROF_SPAWN_NS=str(spawn_ns),
+        **(settings or {}),
+    )
+    try:
+        # A session of its own: Ctrl-C reaches us alone, and the tree can be told from ours.
+        return subprocess.Popen(
+            target.argv,
+            cwd=target.cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=files[0],
+            stderr=files[1],
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise OcrprofError(
+            f"cannot start {target.argv[0]}: {error.strerror or error}", hint="check the command after `--`"
+        ) from error
+
+
+def _wait(process: subprocess.Popen[bytes], pipe: int, *, deadline_ns: int) -> RunStatus:
+    """Sleeps in the kernel until the target ends, says that it reached its milestone, or the time is up."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    with contextlib.ExitStack() as stack:
+        try:
+            handle = os.pidfd_open(process.pid)
+        except (AttributeError, OSError):
+            handle = None
+        if handle is not None:
+            stack.callback(os.close, handle)
+            poll.register(handle, select.POLLIN)
+        while True:
+            left_ms = (deadline_ns - time.monotonic_ns()) / 1e6
+            if left_ms <= 0:
+                return "timed_out"
+            # Without pidfd (not Linux, or an old one) a look every quarter of a second costs next to nothing.
+            events = poll.poll(left_ms if handle is not None else min(left_ms, 250.0))
+            if any(descriptor == pipe for descriptor, _ in events):
+                return "reached"
+            if any(descriptor == handle for descriptor, _ in events) or (handle is None and _has_ended(process.pid)):
+                return "ended_early"
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether the process waits to be reaped; it is left so, for `wait4` to read its CPU time."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, float | None]:
+    """The target's own exit code (None if we ended it) and CPU seconds, after every process of its tree has gone."""
+    members = _descendants(process.pid)
+    if not own_end:
+        # What it measured is on disk: the way of dying cannot change it.
+        process.kill()
+    _, wait_status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(wait_status)
+    _end_all([*members, *_orphans(process.pid)], session=process.pid)
+    return (process.returncode if own_end else None), usage.ru_utime + usage.ru_stime
+
+
+def _end_all(members: list[psutil.Process], *, session: int) -> None:
+    """Ends these processes and the orphans of the session; returns when all are gone.
+
+    SIGTERM first, so that workers can remove their shared memory. Resource trackers ignore it: they end by themselves
+    when the processes they serve are gone, unlink what these left behind, and are given time for it before SIGKILL.
+    """
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            member.terminate()
+    _, alive = psutil.wait_procs(members, timeout=_TERM_GRACE_SECONDS)
+    stubborn = [member for member in [*alive, *_orphans(session)] if not _is_resource_tracker(member)]
+    for member in stubborn:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    _, alive = psutil.wait_procs([*alive, *stubborn], timeout=_TRACKER_GRACE_SECONDS)
+    for member in [*alive, *_orphans(session)]:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+            member.wait(_TRACKER_GRACE_SECONDS)
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    """Every process below `pid`, whatever its session."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _orphans(session: int) -> list[psutil.Process]:
+    """Processes of the target's session that have fallen to us as subreaper, and what is below them."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(child.pid) == session:
+                found += [child, *child.children(recursive=True)]
+    return found
+
+
+def _is_resource_tracker(process: psutil.Process) -> bool:
+    try:
+        return any("resource_tracker" in argument for argument in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def stack_of(pid: int) -> tuple[str, ...]:
+    """Where a hanging process stands, by py-spy beside it; empty where py-spy is absent or may not look."""
+    py_spy = Path(sys.executable).with_name("py-spy")
+    if not py_spy.exists():
+        return ()
+    try:
+        dump = subprocess.run(
+            [py_spy, "dump", "--pid", str(pid)], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(dump.stdout.splitlines()[:40])
+
+
+def _become_subreaper() -> None:
+    """Orphans of the target become our children instead of init's, so that none is lost (Linux; else no effect)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def _milestone_pipe(directory: Path) -> Iterator[int]:
+    """A named pipe on which the target says that it stands at its milestone."""
+    path = directory / "milestone"
+    os.mkfifo(path)
+    # Opened for writing too, so that it never reports an end of file when a writer has gone.
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def _tail(path: Path) -> tuple[str, ...]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 16384))
+        text = file.read().decode("utf-8", "replace")
+    lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return tuple(lines[-_NUM_STDERR_LINES:])
+
+
+@contextlib.contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Inside, SIGTERM is Ctrl-C: what was measured is saved, and no process stays behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

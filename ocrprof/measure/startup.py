@@ -1,0 +1,119 @@
+"""Measures a start-up: the target in fresh processes, each stopped at its milestone."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ocrprof.findings import judge_startup
+from ocrprof.measure.child import Outcome, run_target
+from ocrprof.measure.environment import describe_environment, describe_tool
+from ocrprof.plan import StartupPlan
+from ocrprof.records import ProcessRecords, read_records
+from ocrprof.results.configuration import composed_config, config_hash
+from ocrprof.results.mask import mask_argv
+from ocrprof.results.model import Run, StartupReport, TargetInfo
+from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
+from ocrprof.results.summary import summarize
+from ocrprof.target import Target
+
+Progress = Callable[[str], None]
+
+
+def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
+    """The report of `plan.runs` runs after `plan.warmup` uncounted ones. The first run that fails is the last one."""
+    measured: list[tuple[Outcome, list[ProcessRecords]]] = []
+    runs: list[Run] = []
+    until = plan.until or "first-step"
+    num_planned = plan.warmup + plan.runs
+    try:
+        for index in range(num_planned):
+            is_warmup = index < plan.warmup
+            progress(_announce(index=index, num_planned=num_planned, is_warmup=is_warmup, runs=runs))
+            outcome = run_target(
+                plan.target,
+                directory=plan.output / "runs" / f"{index + 1}",
+                until=until,
+                timeout_seconds=plan.timeout_seconds,
+            )
+            if plan.until is None and outcome.status == "ended_early":
+                # The program has no training step, and ended well: its own end is what there is to wait for.
+                until = "exit"
+                outcome = outcome.reached_its_end()
+            records = read_records(outcome.directory / "records")
+            measured.append((outcome, records))
+            runs.append(run_of(outcome, records, until=until, warmup=is_warmup))
+            if outcome.status != "reached":
+                break
+    except KeyboardInterrupt:
+        progress("interrupted: the report holds what was measured")
+    return _report(plan, until=until, runs=runs, measured=measured)
+
+
+def run_of(outcome: Outcome, records: list[ProcessRecords], *, until: str, warmup: bool) -> Run:
+    """The run that an outcome and its records make."""
+    run = build_run(
+        records,
+        spawn_ns=outcome.spawn_ns,
+        end_ns=outcome.end_ns,
+        exit_code=outcome.exit_code,
+        until=until,
+        status=outcome.status,
+        warmup=warmup,
+        stderr_tail=list(outcome.stderr_tail),
+        cpu_seconds=outcome.cpu_seconds,
+    )
+    return run.model_copy(update={"stack": list(outcome.stack)})
+
+
+def describe_target(target: Target, records: list[ProcessRecords]) -> TargetInfo:
+    """The command, credentials masked, with the hash of the configuration that it composed."""
+    config = composed_config(records)
+    return TargetInfo(
+        argv=mask_argv(list(target.argv)),
+        cwd=str(target.cwd),
+        bundled=target.bundled,
+        config_hash=config_hash(config) if config is not None else None,
+    )
+
+
+def libraries_of(records: list[ProcessRecords]) -> dict[str, str]:
+    """Versions of the libraries that any process of the target loaded."""
+    versions: dict[str, str] = {}
+    for process in records:
+        versions.update(process.versions)
+    return versions
+
+
+def _report(
+    plan: StartupPlan, *, until: str, runs: list[Run], measured: list[tuple[Outcome, list[ProcessRecords]]]
+) -> StartupReport:
+    chosen = representative(runs)
+    outcome, records = measured[chosen] if chosen is not None else (None, [])
+    tables = (
+        build_tables(
+            records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=until, status=outcome.status
+        ).as_fields()
+        if outcome is not None
+        else {}
+    )
+    report = StartupReport(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tool=describe_tool(),
+        target=describe_target(plan.target, records),
+        environment=describe_environment(
+            cwd=plan.target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
+        ),
+        observer=combine_observers([observe(of_run) for _, of_run in measured]),
+        until=until,
+        runs=runs,
+        summary=summarize(runs, until=until),
+        **tables,
+    )
+    return report.model_copy(update={"findings": judge_startup(report)})
+
+
+def _announce(*, index: int, num_planned: int, is_warmup: bool, runs: list[Run]) -> str:
+    text = f"run {index + 1} of {num_planned}" + (" (warm-up)" if is_warmup else "")
+    if runs:
+        left = runs[-1].wall_seconds * (num_planned - index)
+        text += f", the last took {runs[-1].wall_seconds:.1f} s, about {left:.0f} s left"
+    return text

@@ -1,0 +1,84 @@
+"""One frozen plan a verb: checked when built, so that a plan that could be built can be run."""
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from ocrprof.errors import OcrprofError
+from ocrprof.target import Target
+
+Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartupPlan:
+    """`runs` counted runs after `warmup` uncounted ones, each in a fresh process, until `until` or `timeout_seconds`.
+
+    `until` None: the first training step, or the end of a program that has none.
+    """
+
+    target: Target
+    output: Path
+    runs: int
+    warmup: int
+    until: Milestone | None
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
+        _prove_writable(self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselinePlan:
+    """A start-up of `runs` runs, then one run of `num_train_batches` training batches and a validation epoch."""
+
+    target: Target
+    output: Path
+    runs: int
+    warmup: int
+    num_train_batches: int
+    num_val_batches: int | None
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
+        if self.num_train_batches < 1:
+            raise OcrprofError(f"--train-batches {self.num_train_batches}: at least one batch must be trained")
+        if self.num_val_batches is not None and self.num_val_batches < 1:
+            raise OcrprofError(f"--val-batches {self.num_val_batches}: at least one batch must be validated")
+        _prove_writable(self.output)
+
+
+def default_output(verb: str, *, now: datetime | None = None) -> Path:
+    """`reports/<verb>_<UTC time>`, below the working directory."""
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    return Path("reports") / f"{verb}_{stamp}"
+
+
+def _check_counts(*, runs: int, warmup: int, timeout_seconds: float) -> None:
+    if runs < 1:
+        raise OcrprofError(f"--runs {runs}: at least one run must be counted")
+    if warmup < 0:
+        raise OcrprofError(f"--warmup {warmup}: cannot be negative")
+    if timeout_seconds <= 0:
+        raise OcrprofError(f"--timeout {timeout_seconds:g}: must be more than zero seconds")
+
+
+def _prove_writable(folder: Path) -> None:
+    """Makes the folder and writes a file into it, before anything is measured; never over an earlier report."""
+    if (folder / "report.json").exists():
+        raise OcrprofError(f"{folder} holds a report already", hint="give another folder: -o DIR")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise OcrprofError(
+            f"cannot write to {folder}: {error.strerror or error}", hint="give another folder: -o DIR"
+        ) from error

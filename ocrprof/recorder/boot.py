@@ -1,0 +1,99 @@
+"""Puts the recorder together: which library gets which hook, and what each process says of itself."""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from ocrprof.recorder.core import Recorder
+
+# module of the target → (recorder file, function). The function runs once, when the target has just loaded that module.
+HOOKS = {
+    "threading": ("stop", "patch_threading"),
+    "argparse": ("stop", "patch_argparse"),
+    "hydra._internal.utils": ("hydra", "patch_main"),
+    "hydra.core.utils": ("hydra", "patch_run_job"),
+    "hydra._internal.config_loader_impl": ("hydra", "patch_config_loader"),
+    "hydra.core.plugins": ("hydra", "patch_plugins"),
+    "hydra._internal.instantiate._instantiate2": ("hydra", "patch_instantiate"),
+    "torch.nn.modules.module": ("torch", "patch_module"),
+    "torch.optim.optimizer": ("torch", "patch_optimizer"),
+    "torch.utils.data.dataset": ("loader", "patch_dataset"),
+    "torch.utils.data.dataloader": ("loader", "patch_dataloader"),
+    "torch.utils.data._utils.worker": ("loader", "patch_worker"),
+    "torchmetrics.metric": ("torchmetrics", "patch_metric"),
+    "wandb": ("wandb", "patch_wandb"),
+}
+for _tree in ("lightning.pytorch", "pytorch_lightning"):
+    HOOKS[_tree + ".core.datamodule"] = ("lightning", "patch_datamodule")
+    HOOKS[_tree + ".loggers.logger"] = ("lightning", "patch_logger")
+    HOOKS[_tree + ".trainer.call"] = ("lightning", "patch_call")
+    HOOKS[_tree + ".trainer.trainer"] = ("lightning", "patch_trainer")
+    HOOKS[_tree + ".loops.training_epoch_loop"] = ("lightning", "patch_training_epoch_loop")
+    HOOKS[_tree + ".loops.evaluation_loop"] = ("lightning", "patch_evaluation_loop")
+    HOOKS[_tree + ".loops.fit_loop"] = ("lightning", "patch_fit_loop")
+
+_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "torch._inductor.compile_worker")
+
+
+def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
+    """The recorder of this process, its hooks installed and its first record on disk."""
+    core = load("core")
+    modules_at_start = frozenset(sys.modules) - {"sitecustomize"}
+    writer = load("writer").Writer(run_dir + "/records", core.now())
+    recorder: Recorder = core.Recorder(writer, load, modules_at_start, dict(os.environ))
+    _describe(recorder, role=_role())
+    load("imports").install(recorder, HOOKS)
+    load("stop").register_exit(recorder)
+    os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
+    return recorder
+
+
+def _after_fork(recorder: "Recorder", load: "Callable[[str], ModuleType]", run_dir: str) -> None:
+    """Gives a forked child its own file; what the parent had not yet written stays the parent's."""
+    recorder.restart_in_child(load("writer").Writer(run_dir + "/records", recorder.now()))
+    _describe(recorder, role="worker")
+
+
+def _describe(recorder: "Recorder", *, role: str) -> None:
+    rank = os.environ.get("RANK", os.environ.get("SLURM_PROCID"))
+    recorder.write(
+        {
+            "k": "process",
+            "v": 1,
+            "pid": os.getpid(),
+            "ppid": os.getppid(),
+            "start": recorder.started,
+            "born": _born_ns(),
+            "argv": [str(argument) for argument in getattr(sys, "orig_argv", sys.argv)],
+            "executable": sys.executable,
+            "python": "%d.%d.%d" % sys.version_info[:3],
+            "role": "rank" if role == "main" and rank is not None else role,
+            "rank": int(rank) if rank is not None and rank.isdigit() else None,
+            "cwd": os.getcwd(),
+            "modules": sorted(recorder.modules_at_start) if role != "worker" else [],
+        }
+    )
+    recorder.flush()
+
+
+def _role() -> str:
+    command = " ".join(getattr(sys, "orig_argv", []))
+    if "multiprocessing.spawn" in command:
+        return "worker"
+    return "helper" if any(name in command for name in _HELPERS) else "main"
+
+
+def _born_ns() -> "int | None":
+    """Start of this process by the kernel, CLOCK_MONOTONIC ns in steps of 10 ms; None where /proc is absent."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        time = sys.modules["time"]
+        boot_offset = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        return int(ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK")) - boot_offset)
+    except (OSError, ValueError, AttributeError, IndexError):
+        return None

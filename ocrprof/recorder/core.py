@@ -1,0 +1,366 @@
+"""The recorder of one process: one clock, nested spans per thread, marks, and the milestone to stop at."""
+
+import _thread
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, ModuleType
+
+    from ocrprof.recorder.writer import Writer
+
+_time = sys.modules["time"]
+_CALIBRATION_ROUNDS = 300
+_FLUSH_EVERY_NS = 250_000_000
+_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "pytorch_lightning",
+    "hydra",
+    "omegaconf",
+    "timm",
+    "torchmetrics",
+    "transformers",
+    "numpy",
+    "cv2",
+    "wandb",
+)
+
+
+def now() -> int:
+    """Nanoseconds of CLOCK_MONOTONIC, the one clock that the parent and all children share."""
+    return int(_time.monotonic_ns())
+
+
+class Recorder:
+    """What the hooks call. Every method is cheap, and none raises into the target."""
+
+    def __init__(
+        self,
+        writer: "Writer",
+        load: "Callable[[str], ModuleType]",
+        modules_at_start: "frozenset[str]",
+        environ: "dict[str, str]",
+    ) -> None:
+        self.started = now()
+        self.now = now
+        self.load = load
+        self.modules_at_start = modules_at_start
+        self.loaded_names: set[str] = set()
+        self.marks: set[str] = set()
+        self.until = environ.get("OCRPROF_UNTIL", "exit")
+        self.wants_parts = environ.get("OCRPROF_PARTS") == "1"
+        self.num_train_batches = int(environ.get("OCRPROF_TRAIN_BATCHES", "0"))
+        self.num_val_batches = int(environ.get("OCRPROF_VAL_BATCHES", "0"))
+        self.notify_path = environ.get("OCRPROF_NOTIFY")
+        self.before_stop: list[Callable[[], None]] = []
+        self.at_end: list[Callable[[], None]] = []
+        self._writer = writer
+        self._main_thread = _thread.get_ident()
+        self._local = _thread._local()
+        self._ended = False
+        self._last_flush = self.started
+
+    # -- records -------------------------------------------------------------------------------------------------
+
+    def write(self, record: "dict[str, object]") -> None:
+        """Appends a record; the batch reaches the file at the latest a quarter of a second of events later."""
+        self._writer.add(record)
+
+    def flush(self) -> None:
+        """Everything recorded so far is in the file."""
+        self._last_flush = now()
+        self._writer.flush()
+
+    def mark(self, name: str, **attributes: object) -> None:
+        """Records a moment, once a name; ends the run when it is the milestone that the run was asked for."""
+        if name in self.marks:
+            return
+        self.marks.add(name)
+        at = now()
+        self.write({"k": "mark", "name": name, "at": at, "a": attributes})
+        self.flush()
+        if name == self.until and name != "exit":
+            self.load("stop").stop_at_milestone(self, name, at)
+
+    def restart_in_child(self, writer: "Writer") -> None:
+        """Turns the recorder inherited through fork into the child's own: new file, empty stacks, no milestone."""
+        self._writer.abandon()
+        self._writer = writer
+        self._local = _thread._local()
+        self._main_thread = _thread.get_ident()
+        self.started = now()
+        self.until = "exit"
+        self._ended = False
+
+    # -- threads and source lines --------------------------------------------------------------------------------
+
+    def thread(self) -> int:
+        """0 in the main thread of this process, the thread's identifier in others."""
+        ident = _thread.get_ident()
+        return 0 if ident == self._main_thread else ident
+
+    def loads(self) -> "list[list[object]]":
+        """This thread's stack of module loads in progress."""
+        try:
+            return self._local.loads  # type: ignore[no-any-return]  # attributes of a thread-local are untyped
+        except AttributeError:
+            self._local.loads = []
+            return self._local.loads  # type: ignore[no-any-return]
+
+    def spans(self) -> "list[str]":
+        """Names of the spans open in this thread, the outermost first."""
+        try:
+            return self._local.spans  # type: ignore[no-any-return]
+        except AttributeError:
+            self._local.spans = []
+            return self._local.spans  # type: ignore[no-any-return]
+
+    # -- spans ---------------------------------------------------------------------------------------------------
+
+    def begin(self, name: str, *, announce: bool = False) -> int:
+        """Opens a span, and returns its start. `announce` writes that at once, so that a killed process tells where."""
+        self.spans().append(name)
+        start = now()
+        if announce:
+            self.write({"k": "begin", "of": "span", "name": name, "start": start, "thread": self.thread(), "loc": None})
+            self.flush()
+        return start
+
+    def end(
+        self,
+        name: str,
+        start: int,
+        *,
+        location: "list[object] | None" = None,
+        attributes: "dict[str, object] | None" = None,
+        error: "BaseException | None" = None,
+    ) -> None:
+        """Closes the span that `begin` opened at `start`."""
+        end = now()
+        spans = self.spans()
+        if name in spans:
+            while spans.pop() != name:
+                pass
+        attributes = {} if attributes is None else attributes
+        if error is not None:
+            attributes = {**attributes, "error": type(error).__name__}
+        self.write(
+            {
+                "k": "span",
+                "name": name,
+                "start": start,
+                "end": end,
+                "thread": self.thread(),
+                "loc": location,
+                "a": attributes,
+            }
+        )
+        if end - self._last_flush > _FLUSH_EVERY_NS:
+            self.flush()
+
+    def wrap(
+        self,
+        owner: object,
+        attribute: str,
+        name: str,
+        *,
+        attributes: "Callable[..., dict[str, object]] | None" = None,
+        location: "Callable[..., list[object] | None] | None" = None,
+        after: "Callable[[], None] | None" = None,
+        announce: bool = True,
+    ) -> None:
+        """Replaces `owner.attribute` by the same function inside a span; what is not there becomes a note."""
+        function = getattr(owner, attribute, None)
+        if function is None:
+            self.note("%s has no %s: its %r spans are missing" % (getattr(owner, "__name__", owner), attribute, name))
+            return
+        setattr(
+            owner,
+            attribute,
+            self.timed(function, name, attributes=attributes, location=location, after=after, announce=announce),
+        )
+
+    def timed(
+        self,
+        function: "Callable[..., object]",
+        name: str,
+        *,
+        attributes: "Callable[..., dict[str, object]] | None" = None,
+        location: "Callable[..., list[object] | None] | None" = None,
+        after: "Callable[[], None] | None" = None,
+        announce: bool = True,
+    ) -> "Callable[..., object]":
+        """`function` inside a span `name`. Its result, its exceptions and the tracebacks of these stay as they are."""
+
+        def wrapper(*args: object, **kwargs: object) -> object:
+            start = self.begin(name, announce=announce)
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                hide_frame(error)
+                self.end(name, start, error=error)
+                raise
+            self.end(
+                name,
+                start,
+                attributes=self.ask(attributes, args, kwargs),
+                location=self.ask(location, args, kwargs),
+            )
+            if after is not None:
+                after()
+            return result
+
+        return look_like(wrapper, function)
+
+    def ask(self, function: "Callable[..., object] | None", args: object, kwargs: object) -> object:
+        """What a hook says of its arguments; a hook that fails costs its attributes, never the target."""
+        if function is None:
+            return None
+        try:
+            return function(*args, **kwargs)  # type: ignore[misc]
+        except Exception as error:
+            self.note("%s: %s" % (type(error).__name__, error))
+            return None
+
+    def note(self, text: str) -> None:
+        """Tells the report of something that could not be measured."""
+        self.write({"k": "note", "text": text})
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def finish(self, reason: str) -> None:
+        """The last records of this process: what it held, what observing it cost."""
+        if self._ended:
+            return
+        self._ended = True
+        for function in self.at_end:
+            self.ask(function, (), {})
+        gained = set(sys.modules) - self.modules_at_start - self.loaded_names
+        self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
+        self.write({"k": "memory", **_memory()})
+        self.write({"k": "versions", "versions": _versions()})
+        num_records = self._writer.num_records
+        self.write(
+            {
+                "k": "end",
+                "at": now(),
+                "reason": reason,
+                "records": num_records,
+                "dropped": self._writer.num_dropped,
+                "cost": int(num_records * self._unit_cost()),
+            }
+        )
+        self.flush()
+
+    def _unit_cost(self) -> float:
+        """Nanoseconds that one recorded span costs here and now, timed on a function that does nothing."""
+        writer, self._writer = self._writer, _NullWriter()  # type: ignore[assignment]
+        try:
+            function = self.timed(lambda: None, "calibration", announce=False)
+            start = now()
+            for _ in range(_CALIBRATION_ROUNDS):
+                function()
+            return (now() - start) / _CALIBRATION_ROUNDS
+        finally:
+            self._writer = writer
+
+
+class _NullWriter:
+    """Encodes and throws away, so that calibration costs what recording costs."""
+
+    num_records = 0
+    num_dropped = 0
+
+    def __init__(self) -> None:
+        self._pending: list[str] = []
+
+    def add(self, record: "dict[str, object]") -> None:
+        self._pending.append(repr(record))
+
+    def flush(self) -> None:
+        self._pending = []
+
+
+def hide_frame(error: BaseException) -> None:
+    """Takes the calling frame out of the traceback: a bare `raise` after it does not put it back."""
+    traceback = error.__traceback__
+    if traceback is not None:
+        error.__traceback__ = traceback.tb_next
+
+
+def look_like(wrapper: "Callable[..., object]", function: "Callable[..., object]") -> "Callable[..., object]":
+    """`functools.wraps` without functools."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):
+        try:
+            setattr(wrapper, name, getattr(function, name))
+        except (AttributeError, TypeError):
+            pass
+    try:
+        wrapper.__dict__.update(function.__dict__)
+    except AttributeError:
+        pass
+    wrapper.__wrapped__ = function  # type: ignore[attr-defined]
+    return wrapper
+
+
+def line_of(function: object) -> "list[object] | None":
+    """[file, line] where a function or a class's own `__init__` is defined; None for what has no source."""
+    if isinstance(function, type):
+        function = function.__dict__.get("__init__") or function.__init__  # type: ignore[misc]
+    for _ in range(8):
+        inner = getattr(function, "__wrapped__", None)
+        if inner is None:
+            break
+        function = inner
+    code: CodeType | None = getattr(function, "__code__", None)
+    return None if code is None else [code.co_filename, code.co_firstlineno]
+
+
+def name_of(value: object) -> str:
+    """`module.qualname` of a class or function, of the class for an instance."""
+    if not hasattr(value, "__qualname__"):
+        value = type(value)
+    return "%s.%s" % (getattr(value, "__module__", "?"), getattr(value, "__qualname__", "?"))
+
+
+def _versions() -> "dict[str, str]":
+    """Of the libraries that decide how long things take, as far as the target has loaded them."""
+    versions = {}
+    for name in _LIBRARIES:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if version is not None:
+            versions[name] = str(version)
+    return versions
+
+
+def _memory() -> "dict[str, object]":
+    """Resident bytes now and at the peak, and the CUDA allocator's, where the target has started CUDA."""
+    resident = peak = 0
+    try:
+        with open("/proc/self/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"VmHWM:"):
+                    peak = int(line.split()[1]) * 1024
+                elif line.startswith(b"VmRSS:"):
+                    resident = int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    memory: dict[str, object] = {"rss": resident, "peak_rss": peak}
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    started = cuda is not None and cuda.is_initialized()
+    memory["cuda_allocated"] = cuda.memory_allocated() if started else None
+    memory["cuda_reserved"] = cuda.max_memory_reserved() if started else None
+    memory["cuda_peak"] = cuda.max_memory_allocated() if started else None
+    return memory
+
+
+def pause_until_killed(seconds: float) -> None:
+    """Blocks, so that nothing happens after the milestone; leaves by itself if the parent never comes."""
+    deadline = now() + int(seconds * 1e9)
+    while now() < deadline:
+        _time.sleep(0.5)
+    os._exit(0)

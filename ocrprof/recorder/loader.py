@@ -1,0 +1,140 @@
+"""Hooks on torch's data classes: data sets and loaders built, workers started, each batch fetched."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from ocrprof.recorder.core import Recorder
+
+
+def patch_dataset(recorder: "Recorder", module: "ModuleType") -> None:
+    """Construction of data sets."""
+    recorder.load("construction").watch_construction(
+        recorder, module.Dataset, "dataset.init", attributes=_length, unless_inside=("dataset.init",)
+    )
+
+
+def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
+    """Loaders built, their workers started, and every `next()` on them."""
+    core = recorder.load("core")
+    recorder.wrap(module.DataLoader, "__init__", "dataloader.init", attributes=_describe_loader, announce=False)
+    recorder.wrap(module._MultiProcessingDataLoaderIter, "__init__", "workers.start", attributes=_describe_workers)
+    iterators = _Iterators(recorder)
+    base = module._BaseDataLoaderIter
+    original = base.__next__
+
+    def __next__(self: object) -> object:
+        start = recorder.begin("fetch", announce="first-step" not in recorder.marks)
+        try:
+            batch = original(self)
+        except BaseException as error:
+            core.hide_frame(error)
+            if isinstance(error, StopIteration):
+                iterators.exhausted(self)
+                error = None  # type: ignore[assignment]  # the end of an epoch is no failure
+            recorder.end("fetch", start, attributes={**iterators.describe(self), "stop": True}, error=error)
+            raise
+        attributes = iterators.describe(self)
+        attributes["batch_size"] = batch_size(batch)
+        iterators.fetched(self)
+        recorder.last_fetch_start = start  # type: ignore[attr-defined]  # the evaluation loop's batch begins here
+        recorder.end("fetch", start, attributes=attributes)
+        return batch
+
+    base.__next__ = core.look_like(__next__, original)
+
+
+def patch_worker(recorder: "Recorder", module: "ModuleType") -> None:
+    """The worker's own loop: its first record says that the worker is ready, its last is written before it exits."""
+    core = recorder.load("core")
+    original = module._worker_loop
+
+    def _worker_loop(*args: object, **kwargs: object) -> object:
+        recorder.mark("worker.ready")
+        try:
+            return original(*args, **kwargs)
+        finally:
+            recorder.finish("exit")
+
+    module._worker_loop = core.look_like(_worker_loop, original)  # type: ignore[attr-defined]
+
+
+class _Iterators:
+    """Numbers iterators and their batches; an iterator between whose batches no optimizer stepped was an evaluation."""
+
+    def __init__(self, recorder: "Recorder") -> None:
+        self._recorder = recorder
+        self._numbers: dict[int, tuple[int, int]] = {}
+        self._next_number = 0
+
+    def describe(self, iterator: object) -> "dict[str, object]":
+        number, count = self._numbers.get(id(iterator), (None, 0))
+        if number is None or count > getattr(iterator, "_num_yielded", count):
+            # A new iterator, or one at the address of a dead one.
+            number, count = self._next_number, 0
+            self._next_number += 1
+            self._numbers[id(iterator)] = (number, 0)
+        torch = sys.modules["torch"]
+        return {
+            "loader": number,
+            "n": count,
+            "grad": torch.is_grad_enabled(),
+            "num_workers": getattr(iterator, "_num_workers", 0),
+        }
+
+    def fetched(self, iterator: object) -> None:
+        number, count = self._numbers[id(iterator)]
+        self._numbers[id(iterator)] = (number, count + 1)
+
+    def exhausted(self, iterator: object) -> None:
+        self._numbers.pop(id(iterator), None)
+        recorder = self._recorder
+        if "first-step" in recorder.marks and not sys.modules["torch"].is_grad_enabled():
+            recorder.mark("evaluated")
+
+
+def batch_size(batch: object) -> "int | None":
+    """Samples in a batch: the first dimension of its first tensor, or the length of its first list; None if neither."""
+    for value in _values(batch):
+        shape = getattr(value, "shape", None)
+        if shape is not None and len(shape):
+            return int(shape[0])
+        if isinstance(value, (list, tuple)) and value:
+            return len(value)
+    return None
+
+
+def _values(batch: object) -> "list[object]":
+    if isinstance(batch, dict):
+        return list(batch.values())
+    if isinstance(batch, (list, tuple)):
+        return list(batch)
+    if hasattr(batch, "__dict__") and not hasattr(batch, "shape"):
+        return list(vars(batch).values())
+    return [batch]
+
+
+def _length(dataset: object) -> "dict[str, object]":
+    try:
+        return {"length": len(dataset)}  # type: ignore[arg-type]  # not every data set has a length
+    except (TypeError, NotImplementedError, AttributeError):
+        return {}
+
+
+def _describe_loader(self: object, *_: object, **__: object) -> "dict[str, object]":
+    return {
+        "num_workers": getattr(self, "num_workers", None),
+        "batch_size": getattr(self, "batch_size", None),
+        "dataset": type(getattr(self, "dataset", None)).__qualname__,
+    }
+
+
+def _describe_workers(self: object, loader: object, *_: object, **__: object) -> "dict[str, object]":
+    context = getattr(loader, "multiprocessing_context", None) or sys.modules["torch"].multiprocessing
+    return {
+        "num_workers": getattr(loader, "num_workers", None),
+        "start_method": context.get_start_method(),
+        "dataset": type(getattr(loader, "dataset", None)).__qualname__,
+    }

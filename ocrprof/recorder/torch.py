@@ -1,0 +1,83 @@
+"""Hooks on torch: construction of modules, and the optimizer steps that plain loops share with Lightning."""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from ocrprof.recorder.core import Recorder
+
+
+def patch_module(recorder: "Recorder", module: "ModuleType") -> None:
+    """The outermost construction of an `nn.Module`, with the outermost modules that it builds in it."""
+    nested: list[dict[str, object]] = []
+
+    def describe(model: object) -> "dict[str, object]":
+        own, nested[:] = list(nested), []
+        return {"lightning": _is_lightning(model), "nested": own}
+
+    recorder.load("construction").watch_construction(
+        recorder,
+        module.Module,
+        "model.init",
+        attributes=describe,
+        after=lambda model: recorder.mark("model") if _is_lightning(model) else None,
+        unless_inside=("model.init", "metric.update", "training_step", "validation_step"),
+        nested=nested,
+    )
+
+
+def _is_lightning(model: object) -> bool:
+    return any(parent.__name__ == "LightningModule" for parent in type(model).__mro__)
+
+
+def patch_optimizer(recorder: "Recorder", module: "ModuleType") -> None:
+    """Optimizer steps by the public global hooks; the first one is the first step of a program without Lightning."""
+    optimizer = module.Optimizer
+    starts: list[int] = []
+    state = {"steps": 0, "first_ns": 0}
+
+    def before(*_: object) -> None:
+        starts.append(recorder.begin("optimizer.step"))
+
+    def after(stepped: object, *_: object) -> None:
+        recorder.end("optimizer.step", starts.pop(), attributes={"class": type(stepped).__name__})
+        if "train.batch" in recorder.spans():
+            return
+        state["steps"] += 1
+        if "first-step" not in recorder.marks:
+            synchronize()
+            state["first_ns"] = recorder.now()
+            recorder.mark("first-step")
+        if recorder.until == "steady" and recorder.num_train_batches and _has_enough(recorder, state):
+            recorder.mark("steady")
+
+    module.register_optimizer_step_pre_hook(before)
+    module.register_optimizer_step_post_hook(after)
+    init = optimizer.__init__
+
+    def __init__(self: object, *args: object, **kwargs: object) -> None:
+        try:
+            init(self, *args, **kwargs)
+        except BaseException as error:
+            recorder.load("core").hide_frame(error)
+            raise
+        if "trainer.run" not in recorder.spans():
+            recorder.mark("model")
+
+    optimizer.__init__ = recorder.load("core").look_like(__init__, init)
+
+
+def _has_enough(recorder: "Recorder", state: "dict[str, int]") -> bool:
+    """Enough steps and an evaluation seen, or enough steps and four times as many without one."""
+    if state["steps"] < recorder.num_train_batches:
+        return False
+    return "evaluated" in recorder.marks or state["steps"] >= 4 * recorder.num_train_batches
+
+
+def synchronize() -> None:
+    """Waits for the GPU, where the target has started one: its work must be done before a clock is read."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is not None and cuda.is_initialized():
+        cuda.synchronize()

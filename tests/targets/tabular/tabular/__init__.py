@@ -1,0 +1,1 @@
+"""A Hydra + Lightning program of another layout than the bundled one."""
