@@ -1,0 +1,412 @@
+"""The figures of a report in the order and selection in which people read them; drawn by `console` and `markdown`."""
+
+import shlex
+import signal
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ocrprof.renderers.places import keep_head, plain
+from ocrprof.results.model import (
+    PHASES,
+    BaselineReport,
+    Environment,
+    Finding,
+    LoopStatistics,
+    Observer,
+    Run,
+    StartupReport,
+    Statistic,
+    TargetInfo,
+)
+from ocrprof.units import format_bytes, format_percent, format_seconds
+
+_PYTHON = ("interpreter", "site")
+NOT_SEEN = {
+    "training": "not seen: the program ran no training batch",
+    "validation": "not seen: the program ran no validation batch",
+}
+"""Said in place of the figures of a loop."""
+NO_FINDINGS = "No finding: no rule saw anything to change in these figures."
+_SHORT_NAMES = {"sanity_check": "sanity"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One unit for a column of seconds, so that its rows can be compared at a glance."""
+
+    unit: str
+    factor: float
+    decimals: int
+
+    def text(self, seconds: float) -> str:
+        """The number alone; what would be rounded to nothing is told as such: `<0.01`."""
+        value = seconds * self.factor
+        smallest = 10.0**-self.decimals
+        if 0 < value < smallest / 2:
+            return f"<{smallest:.{self.decimals}f}"
+        return f"{value:.{self.decimals}f}"
+
+
+def line_scale(seconds: float) -> Scale:
+    """Three significant digits of the total: for figures in one line."""
+    if seconds < 1:
+        return Scale("ms", 1e3, 0 if seconds >= 0.1 else 1)
+    return Scale("s", 1.0, 2 if seconds < 10 else 1)
+
+
+def column_scale(seconds: float) -> Scale:
+    """Hundredths of a second, or tenths of a millisecond where the largest is below one second: for a table."""
+    return Scale("ms", 1e3, 1) if seconds < 1 else Scale("s", 1.0, 2)
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """One phase of the start; `share` is of the total."""
+
+    name: str
+    seconds: Statistic
+    share: float
+
+
+def command(target: TargetInfo) -> str:
+    """The measured command as it could be pasted into a shell; a program given as an argument is cut."""
+    return keep_head(plain(shlex.join(target.argv)), 600)
+
+
+def environment_line(environment: Environment) -> str:
+    """Processor, cores, memory, GPUs, system, Python and libraries in one line."""
+    cores = f"{environment.num_cores_usable:g} of {environment.num_cores_present} cores"
+    gpus = [f"{gpu.name} {format_bytes(gpu.memory_bytes)}" for gpu in environment.gpus]
+    libraries = [f"{name} {version}" for name, version in environment.libraries.items()]
+    facts = [environment.cpu, cores, format_bytes(environment.memory_bytes), *(gpus or ["no GPU"]), environment.os]
+    return plain(" · ".join([*facts, f"Python {environment.python}", *libraries]))
+
+
+def observer_line(observer: Observer, *, measured_seconds: float) -> str:
+    """What measuring cost, as a share of the time that was measured."""
+    share = f" ({format_percent(observer.cost_seconds / measured_seconds)})" if measured_seconds else ""
+    return f"{format_seconds(observer.cost_seconds)}{share}, {observer.records} records, {observer.dropped} dropped"
+
+
+def milestone_key(until: str) -> str:
+    """`first-step` is kept under `time_to_first_step_seconds`."""
+    return f"time_to_{until.replace('-', '_')}_seconds"
+
+
+def milestone_name(until: str) -> str:
+    """`first-step` reads `first step`."""
+    return until.replace("-", " ")
+
+
+def counted_runs(report: StartupReport) -> list[Run]:
+    """The runs that were not warm-ups."""
+    return [run for run in report.runs if not run.warmup]
+
+
+def run_count(report: StartupReport) -> str:
+    """`5 runs after 1 to warm up`."""
+    num_runs = len(counted_runs(report))
+    num_warmup = len(report.runs) - num_runs
+    return f"{num_runs} run{'s' if num_runs != 1 else ''}" + (f" after {num_warmup} to warm up" if num_warmup else "")
+
+
+def time_to_milestone(report: StartupReport) -> Statistic | None:
+    """Over the runs that reached it; None where none did."""
+    dump = report.summary.get(milestone_key(report.until))
+    return Statistic.model_validate(dump) if dump else None
+
+
+def total_time(report: StartupReport) -> Statistic | None:
+    """The time to the milestone, or the wall time of the last run where no run reached it."""
+    reached = time_to_milestone(report)
+    if reached or not report.runs:
+        return reached
+    return _single(report.runs[-1].wall_seconds)
+
+
+def phase_rows(report: StartupReport) -> list[PhaseRow]:
+    """Phases that took time, in the order of a start; those of the last run where no run reached the milestone."""
+    total = total_time(report)
+    if total is None:
+        return []
+    if time_to_milestone(report):
+        found = {name: Statistic.model_validate(dump) for name, dump in report.summary.get("phases", {}).items()}
+    else:
+        found = {phase.name: _single(phase.seconds) for phase in report.runs[-1].phases}
+    order = [*PHASES, *(name for name in found if name not in PHASES)]
+    return [
+        PhaseRow(name, found[name], found[name].median / total.median if total.median else 0.0)
+        for name in order
+        if name in found and found[name].median > 0
+    ]
+
+
+def phase_name(name: str) -> str:
+    """`first_batch` reads `first batch`."""
+    return name.replace("_", " ")
+
+
+def phase_sum_note(report: StartupReport) -> str | None:
+    """Says so where the medians of the phases do not add up to the median of the total; within one run they do."""
+    total, rows = time_to_milestone(report), phase_rows(report)
+    phase_sum = sum(row.seconds.median for row in rows)
+    if total is None or not rows or abs(phase_sum - total.median) <= 0.01 * total.median:
+        return None
+    return (
+        f"Each phase is a median of its own: together {format_seconds(phase_sum)}, "
+        f"the median total is {format_seconds(total.median)}."
+    )
+
+
+def startup_line(report: StartupReport, *, cells: int | None = None) -> str:
+    """`startup 74.3 s = python 0.2 · imports 21.9 · …`; in `cells` columns the smallest phases become `rest`."""
+    total = total_time(report)
+    if total is None:
+        return "startup not measured: no run was recorded"
+    scale = line_scale(total.median)
+    head = f"startup {scale.text(total.median)} {scale.unit}"
+    if time_to_milestone(report) is None:
+        head = f"startup {_how_it_ended(report.runs[-1])} after {scale.text(total.median)} {scale.unit}"
+    parts: dict[str, float] = {}
+    for row in phase_rows(report):
+        name = "python" if row.name in _PYTHON else _SHORT_NAMES.get(row.name, phase_name(row.name))
+        parts[name] = parts.get(name, 0.0) + row.seconds.median
+    if not parts:
+        return head
+    visible = 0.5 * 10.0**-scale.decimals / scale.factor
+    small = [name for name, seconds in parts.items() if seconds < visible]
+    rest = sum(parts.pop(name) for name in small)
+    while True:
+        shown = [*parts.items(), *([("rest", rest)] if rest >= visible else [])]
+        line = f"{head} = " + " · ".join(f"{name} {scale.text(seconds)}" for name, seconds in shown)
+        if cells is None or len(line) <= cells or len(parts) <= 1:
+            return line
+        rest += parts.pop(min(parts, key=parts.__getitem__))
+
+
+def _how_it_ended(run: Run) -> str:
+    words = run.status.replace("_", " ")
+    return f"{words} in {phase_name(run.failing_phase)}" if run.failing_phase else words
+
+
+def failures(report: StartupReport) -> list[str]:
+    """One sentence for each run that did not reach the milestone."""
+    num_runs = len(report.runs)
+    return [
+        f"Run {number} of {num_runs}: {run_failure(run)}."
+        for number, run in enumerate(report.runs, start=1)
+        if not run.reached
+    ]
+
+
+def run_failure(run: Run) -> str:
+    """What happened to a run that did not reach its milestone, and in which phase."""
+    after = format_seconds(run.wall_seconds)
+    phase = f" in phase {phase_name(run.failing_phase)}" if run.failing_phase else ""
+    match run.status:
+        case "crashed":
+            return f"the target {exit_text(run.exit_code)}{phase}, after {after}, before {milestone_name(run.until)}"
+        case "timed_out":
+            return f"stopped at the time limit{phase}, after {after}, before {milestone_name(run.until)}"
+        case "interrupted":
+            return f"interrupted{phase}, after {after}, before {milestone_name(run.until)}"
+        case "not_recorded":
+            return (
+                f"the recorder did not start in the target, so only the wall time is known, {after} "
+                "(python -I, -S and -E keep it out)"
+            )
+        case "ended_early":
+            return f"the target {exit_text(run.exit_code)}{phase}, after {after}, before {milestone_name(run.until)}"
+    return f"the run ended with exit code {run.exit_code}{phase}, after {after}"
+
+
+def exit_text(exit_code: int | None) -> str:
+    """`exited 1`, `was killed by SIGKILL`, `did not end by itself`."""
+    if exit_code is None:
+        return "did not end by itself"
+    if exit_code >= 0:
+        return f"exited {exit_code}"
+    try:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"was killed by signal {-exit_code}"
+
+
+def last_stderr(report: StartupReport) -> list[str]:
+    """What the last run that failed printed last, oldest line first."""
+    return next((run.stderr_tail for run in reversed(report.runs) if not run.reached and run.stderr_tail), [])
+
+
+def run_notes(report: StartupReport) -> list[str]:
+    """The other clocks and counts of the runs: import time wherever it fell, processor time, processes."""
+    runs = [run for run in counted_runs(report) if run.phases]
+    if not runs:
+        return []
+    anywhere = statistics.median(run.imports_anywhere_seconds for run in runs)
+    notes = [f"imports, anywhere: {format_seconds(anywhere)} (those inside other phases too)"]
+    cpu = [run.cpu_seconds for run in runs if run.cpu_seconds is not None]
+    if cpu:
+        notes.append(f"processor time {format_seconds(statistics.median(cpu))}")
+    roles = Counter(process.role for process in runs[-1].processes)
+    if roles.total() > 1:
+        notes.append("processes: " + ", ".join(f"{count} {role}" for role, count in roles.items()))
+    return notes
+
+
+def noise_notes(report: StartupReport) -> list[str]:
+    """What limits the trust in these figures: few runs, a wide interval, a busy machine."""
+    notes = []
+    total = time_to_milestone(report)
+    if total and total.ci95 is None:
+        notes.append(f"n = {total.n}: no interval can be given; three runs or more give one")
+    if total and total.ci95 and total.median:
+        notes.append(
+            f"the 95 % interval spans {format_percent((total.ci95[1] - total.ci95[0]) / total.median)} of the median"
+        )
+    notes += environment_notes(report.environment)
+    return notes + [plain(note) for note in report.observer.notes]
+
+
+def baseline_notes(report: BaselineReport) -> list[str]:
+    """What limits the trust in the figures of the training run."""
+    return environment_notes(report.environment) + [plain(note) for note in report.observer.notes]
+
+
+def environment_notes(environment: Environment) -> list[str]:
+    """The load of the machine, and what the environment's own notes say."""
+    load = environment.load_average
+    notes = [] if load is None else [f"load average {load:.2f} on {environment.num_cores_usable:g} usable cores"]
+    return notes + [plain(note) for note in environment.notes]
+
+
+def measured_seconds(report: StartupReport) -> float:
+    """Wall seconds of all runs together, warm-ups too: what the observer's cost is a share of."""
+    return sum(run.wall_seconds for run in report.runs)
+
+
+def all_findings(report: BaselineReport) -> list[Finding]:
+    """Those of the loops, then those of the start; each once."""
+    seen: set[tuple[str, str, str]] = set()
+    kept = []
+    for finding in [*report.findings, *(report.startup.findings if report.startup else [])]:
+        key = (finding.code, finding.title, str(finding.location))
+        if key not in seen:
+            seen.add(key)
+            kept.append(finding)
+    return sorted(kept, key=lambda finding: finding.priority)
+
+
+def evidence_text(evidence: dict[str, Any]) -> str:  # Any: as in the report, JSON values
+    """`calls 3 · seconds each 1.02 s, 980 ms`; what is nested deeper stays in report.json."""
+    return " · ".join(
+        f"{label} {text}" for key, value in evidence.items() for label, text in [_labelled(key, value)] if text
+    )
+
+
+_FORMATS = {"seconds": format_seconds, "bytes": format_bytes, "share": format_percent}
+
+
+def _labelled(key: str, value: Any) -> tuple[str, str]:  # Any: a JSON value
+    stem, _, unit = key.rpartition("_")
+    if unit == "percent":
+        return phase_name(stem), _scalars(value, lambda number: f"{number:.1f} %")
+    if unit in _FORMATS:
+        return phase_name(stem or key), _scalars(value, _FORMATS[unit])
+    return phase_name(key), _scalars(
+        value, lambda number: f"{number:.4g}" if isinstance(number, float) else str(number)
+    )
+
+
+def _scalars(value: Any, number_text: Any) -> str:  # Any: a JSON value; a formatter of one number
+    values = value if isinstance(value, list) else [value]
+    texts = [
+        number_text(item) if isinstance(item, int | float) and not isinstance(item, bool) else plain(str(item))
+        for item in values
+        if item is not None and not isinstance(item, dict | list)
+    ]
+    left_out = f", … {len(texts) - 3} more" if len(texts) > 3 else ""
+    return ", ".join(texts[:3]) + left_out
+
+
+def loop_named(report: BaselineReport, name: str) -> LoopStatistics | None:
+    """The training or validation loop, None where no batch of it was seen."""
+    return next((loop for loop in report.loops if loop.name == name and loop.num_batches), None)
+
+
+def batch_count(loop: LoopStatistics) -> str:
+    """`34, of them 1 warm-up`."""
+    return f"{loop.num_batches}, of them {loop.num_warmup} warm-up" if loop.num_warmup else str(loop.num_batches)
+
+
+def ratio(report: BaselineReport) -> float | None:
+    """Median validation batch by median training batch; None where either was not seen."""
+    train, validation = loop_named(report, "train"), loop_named(report, "validation")
+    if not train or not validation or not train.median_seconds or validation.median_seconds is None:
+        return None
+    return validation.median_seconds / train.median_seconds
+
+
+def memory_rows(report: BaselineReport) -> list[tuple[str, str]]:
+    """What the process tree and the GPU held at most, as (resource, usage)."""
+    memory = report.memory
+    if memory is None:
+        return [("process tree", "not measured")]
+    share = (
+        f"{format_percent(memory.share_of_machine)} of the machine's {format_bytes(report.environment.memory_bytes)}"
+    )
+    rss = f"RSS {format_bytes(memory.peak_rss_bytes)}"
+    pss = (
+        f"PSS {format_bytes(memory.peak_pss_bytes)} (shared pages once), " if memory.peak_pss_bytes is not None else ""
+    )
+    rows = [("process tree, peak", f"{pss}{rss}, {share}")]
+    gpu = [
+        ("GPU allocated by tensors, peak", memory.gpu_allocated_bytes),
+        ("GPU reserved by the CUDA allocator, peak", memory.gpu_reserved_bytes),
+        ("GPU held by the process tree, peak", memory.gpu_peak_bytes),
+    ]
+    seen = [(name, format_bytes(value)) for name, value in gpu if value is not None]
+    if seen:
+        return rows + seen
+    reason = (
+        "not seen: no GPU memory was recorded for the target" if report.environment.gpus else "this machine has none"
+    )
+    return [*rows, ("GPU", reason)]
+
+
+def limits_text(limits: dict[str, Any]) -> str:  # Any: as in the report, JSON values
+    """`num train batches 20 · num val batches all`."""
+    return plain(" · ".join(f"{phase_name(key)} {'all' if value is None else value}" for key, value in limits.items()))
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """Mean exclusive seconds a batch of one part; `share` is of the mean batch. `key` is its name in the report."""
+
+    key: str
+    name: str
+    seconds: float
+    share: float
+
+
+def part_rows(loop: LoopStatistics) -> list[PartRow]:
+    """Where a batch of the loop goes, the largest part first, and what no part explains; warm-up batches left out.
+
+    Means, not medians: only means of exclusive parts add up to the mean of the whole.
+    """
+    batches = loop.batch_seconds[loop.num_warmup :]
+    if not batches or not loop.parts:
+        return []
+    batch_mean = statistics.fmean(batches)
+    means = {name: sum(values[loop.num_warmup :]) / len(batches) for name, values in loop.parts.items()}
+    rows = [PartRow(name, phase_name(name), mean, mean / batch_mean) for name, mean in means.items() if mean > 0]
+    rows.sort(key=lambda row: row.seconds, reverse=True)
+    rest = batch_mean - sum(means.values())
+    if rest > 0.005 * batch_mean:
+        rows.append(PartRow("", "not attributed", rest, rest / batch_mean))
+    return rows
+
+
+def _single(seconds: float) -> Statistic:
+    return Statistic(median=seconds, mad=0.0, ci95=None, n=1)
