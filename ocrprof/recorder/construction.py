@@ -10,17 +10,18 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any  # instances, classes and arguments of any class of the target
 
     from ocrprof.recorder.core import Recorder
 
 
 def watch_construction(
     recorder: "Recorder",
-    base: type,
+    base: "Any",
     span: str,
     *,
-    attributes: "Callable[[object], dict[str, object]] | None" = None,
-    after: "Callable[[object], None] | None" = None,
+    attributes: "Callable[[Any], dict[str, object]] | None" = None,
+    after: "Callable[[Any], None] | None" = None,
     unless_inside: "tuple[str, ...]" = (),
     nested: "list[dict[str, object]] | None" = None,
 ) -> None:
@@ -28,11 +29,10 @@ def watch_construction(
 
     `nested` gathers the outermost of those that were not recorded because `span` itself was open.
     """
-    inherited = base.__new__
-    own = base.__dict__.get("__new__")
+    original = base.__new__
 
-    def __new__(cls, *args, **kwargs):  # type: ignore[no-untyped-def]  # stands for any class's own signature
-        instance = _make(base, own or inherited, cls, args, kwargs)
+    def __new__(cls: "Any", *args: "Any", **kwargs: "Any") -> "Any":
+        instance = _make(base, original, cls, args, kwargs)
         open_spans = recorder.spans()
         copied = sys._getframe(1).f_code.co_name == "__newobj__"
         if copied or type(instance) is not cls:
@@ -45,29 +45,32 @@ def watch_construction(
 
     __new__.__qualname__ = base.__qualname__ + ".__new__"
     __new__.__module__ = base.__module__
-    base.__new__ = __new__  # type: ignore[assignment]
+    base.__new__ = __new__
 
 
-def _make(base, original, cls, args, kwargs):  # type: ignore[no-untyped-def]  # as above
+def _make(base: "Any", original: "Any", cls: "Any", args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
     """The bare instance, by the `__new__` that would have run without us."""
-    if base.__dict__.get("__new__") is not original and original is object.__new__:
-        # Others behind `base` in the resolution order may define their own (a list that is also a Dataset).
-        order = cls.__mro__
-        for parent in order[order.index(base) + 1 :]:
-            if "__new__" in parent.__dict__ and parent is not object:
-                return parent.__new__(cls, *args, **kwargs)
-        return object.__new__(cls)
-    return original(cls, *args, **kwargs)
+    if original is not object.__new__:
+        return original(cls, *args, **kwargs)
+    # Others behind `base` in the resolution order may define their own (a list that is also a Dataset).
+    order = cls.__mro__
+    for parent in order[order.index(base) + 1 : -1]:
+        if "__new__" in parent.__dict__:
+            return parent.__new__(cls, *args, **kwargs)
+    if (args or kwargs) and cls.__init__ is object.__init__:
+        # What object.__new__ says by itself, until a class in front of it defines `__new__`.
+        raise TypeError("%s() takes no arguments" % cls.__name__)
+    return object.__new__(cls)
 
 
-def _wrap_once(recorder, cls, make_watch):  # type: ignore[no-untyped-def]  # as above
+def _wrap_once(recorder: "Recorder", cls: "Any", make_watch: "Callable[[], _Recorded | _Nested]") -> None:
     had_own = "__init__" in cls.__dict__
     original = cls.__init__
     if getattr(original, "_ocrprof_once", False):
         return
     core = recorder.load("core")
 
-    def __init__(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+    def __init__(self: "Any", *args: "Any", **kwargs: "Any") -> None:
         if had_own:
             cls.__init__ = original
         else:
@@ -82,21 +85,28 @@ def _wrap_once(recorder, cls, make_watch):  # type: ignore[no-untyped-def]  # as
         watch.end(self, core.line_of(original), None)
 
     core.look_like(__init__, original)
-    __init__._ocrprof_once = True  # type: ignore[attr-defined]
+    __init__._ocrprof_once = True  # type: ignore[attr-defined]  # marks it, so that it is never wrapped again
     cls.__init__ = __init__
 
 
 class _Recorded:
     """A construction that becomes a span."""
 
-    def __init__(self, recorder, cls, span, attributes, after):  # type: ignore[no-untyped-def]  # as above
+    def __init__(
+        self,
+        recorder: "Recorder",
+        cls: "Any",
+        span: str,
+        attributes: "Callable[[Any], dict[str, object]] | None",
+        after: "Callable[[Any], None] | None",
+    ) -> None:
         self._recorder, self._cls, self._span = recorder, cls, span
         self._attributes, self._after = attributes, after
         self._start = recorder.begin(span, announce=True)
 
-    def end(self, instance, location, error):  # type: ignore[no-untyped-def]
+    def end(self, instance: "Any", location: "list[object] | None", error: "BaseException | None") -> None:
         recorder = self._recorder
-        more = recorder.ask(self._attributes, (instance,), {}) or {} if self._attributes is not None else {}
+        more = recorder.ask(self._attributes, (instance,), {}) or {}
         attributes = {"class": recorder.load("core").name_of(self._cls), **more}
         recorder.end(self._span, self._start, location=location, attributes=attributes, error=error)
         if error is None and self._after is not None:
@@ -106,12 +116,14 @@ class _Recorded:
 class _Nested:
     """A construction inside a recorded one: an entry in that one's attributes."""
 
-    def __init__(self, recorder, cls, nested):  # type: ignore[no-untyped-def]  # as above
+    def __init__(self, recorder: "Recorder", cls: "Any", nested: "list[dict[str, object]]") -> None:
         self._recorder, self._cls, self._nested = recorder, cls, nested
         self._start = recorder.begin("submodule.init")
 
-    def end(self, instance, location, error):  # type: ignore[no-untyped-def]
+    def end(self, instance: "Any", location: "list[object] | None", error: "BaseException | None") -> None:
         recorder = self._recorder
-        recorder.spans().pop()
+        spans = recorder.spans()
+        if spans and spans[-1] == "submodule.init":
+            spans.pop()
         name = recorder.load("core").name_of(self._cls)
         self._nested.append({"class": name, "start": self._start, "end": recorder.now(), "loc": location})

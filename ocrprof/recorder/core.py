@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, ModuleType
+    from typing import Any  # what hooks hand in and get back belongs to the target
 
     from ocrprof.recorder.writer import Writer
 
@@ -92,6 +93,7 @@ class Recorder:
         self._writer = writer
         self._local = _thread._local()
         self._main_thread = _thread.get_ident()
+        self.before_stop, self.at_end = [], []
         self.started = now()
         self.until = "exit"
         self._ended = False
@@ -216,12 +218,12 @@ class Recorder:
 
         return look_like(wrapper, function)
 
-    def ask(self, function: "Callable[..., object] | None", args: object, kwargs: object) -> object:
+    def ask(self, function: "Callable[..., Any] | None", args: "Any", kwargs: "Any") -> "Any":
         """What a hook says of its arguments; a hook that fails costs its attributes, never the target."""
         if function is None:
             return None
         try:
-            return function(*args, **kwargs)  # type: ignore[misc]
+            return function(*args, **kwargs)
         except Exception as error:
             self.note("%s: %s" % (type(error).__name__, error))
             return None
@@ -350,7 +352,7 @@ def _memory() -> "dict[str, object]":
     except OSError:
         pass
     memory: dict[str, object] = {"rss": resident, "peak_rss": peak}
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
     started = cuda is not None and cuda.is_initialized()
     memory["cuda_allocated"] = cuda.memory_allocated() if started else None
     memory["cuda_reserved"] = cuda.max_memory_reserved() if started else None

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType, ModuleType
+    from typing import Any  # private parts of importlib, patched by name
 
     from ocrprof.recorder.core import Recorder
 
@@ -21,8 +22,8 @@ _NAME, _NESTED_NS, _CODE_NS, _CREATE_NS, _EXEC_NS, _EXECUTED = range(6)
 
 def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
     """Starts recording loads in this process, and arranges for `hooks` to run when their modules have loaded."""
-    bootstrap = sys.modules["_frozen_importlib"]
-    external = sys.modules["_frozen_importlib_external"]
+    bootstrap: Any = sys.modules["_frozen_importlib"]
+    external: Any = sys.modules["_frozen_importlib_external"]
     watch = _Watch(recorder, hooks)
     for name in list(hooks):
         if name in sys.modules:
@@ -43,6 +44,7 @@ class _Watch:
 
     def __init__(self, recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
         self.recorder = recorder
+        self.hide_frame = recorder.load("core").hide_frame
         self._hooks = dict(hooks)
 
     def loaded(self, module: "ModuleType") -> None:
@@ -108,6 +110,7 @@ def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -
         try:
             module = original(name, import_)
         except BaseException as error:
+            watch.hide_frame(error)
             watch.write(entry, name, "statement", start, error, sys._getframe())  # type: ignore[arg-type]
             raise
         watch.write(entry, name, "statement", start, None, sys._getframe())  # type: ignore[arg-type]
@@ -131,6 +134,7 @@ def _watch_exec(watch: _Watch, original: "Callable[..., object]") -> "Callable[.
         try:
             result = original(self, module)
         except BaseException as error:
+            watch.hide_frame(error)
             if bypassed:
                 watch.write(entry, name, "exec_module", start, error, sys._getframe())
             raise
@@ -149,19 +153,22 @@ def _watch_part(watch: _Watch, original: "Callable[..., object]", field: int) ->
     def timed_part(self: object, argument: object) -> object:
         start = recorder.now()
         try:
-            return original(self, argument)
-        finally:
-            stack = recorder.loads()
-            if stack:
-                stack[-1][field] += recorder.now() - start  # type: ignore[operator]
+            result = original(self, argument)
+        except BaseException as error:
+            watch.hide_frame(error)
+            raise
+        stack: list[list[int]] = recorder.loads()  # type: ignore[assignment]
+        if stack:
+            stack[-1][field] += recorder.now() - start
+        return result
 
     return timed_part
 
 
-def _trimmed(function: "Callable[..., object]") -> "Callable[..., object]":
+def _trimmed(function: "Any") -> "Any":
     """Under importlib's own file name the frame is trimmed from tracebacks, and `warnings` skips it."""
-    code: CodeType = function.__code__  # type: ignore[attr-defined]
-    function.__code__ = code.replace(co_filename="<frozen importlib._bootstrap>")  # type: ignore[attr-defined]
+    code: CodeType = function.__code__
+    function.__code__ = code.replace(co_filename="<frozen importlib._bootstrap>")
     return function
 
 

@@ -21,6 +21,8 @@ _DATA_SPANS = {
     "train_dataloader": "data.setup",
     "val_dataloader": "data.setup",
 }
+# Written when they begin too, so that a killed process tells where it stood.
+_ANNOUNCED = ("data.prepare", "data.setup", "configure_optimizers")
 # Not the target's own code: classes from here are never taken for its components.
 _LIBRARIES = ("builtins", "functools", "torch", "torchmetrics", "lightning", "lightning_fabric", "pytorch_lightning",
               "omegaconf", "hydra", "collections", "typing", "numpy")  # fmt: skip
@@ -145,29 +147,28 @@ def _patch_hooks(recorder: "Recorder", module: "ModuleType", function: str, span
 
     def call(trainer: object, hook_name: str, *args: object, **kwargs: object) -> object:
         span = spans.get(hook_name)
+        start = 0 if span is None else recorder.begin(span, announce=span in _ANNOUNCED)
         try:
-            if span is None:
-                return original(trainer, hook_name, *args, **kwargs)
-            start = recorder.begin(span, announce=span.startswith("data.") or span == "configure_optimizers")
-            try:
-                return original(trainer, hook_name, *args, **kwargs)
-            finally:
-                error = sys.exc_info()[1]
-                location = recorder.ask(_overridden, (core, trainer, hook_name), {})
-                recorder.end(span, start, location=location, error=error)
+            result = original(trainer, hook_name, *args, **kwargs)
         except BaseException as error:
             core.hide_frame(error)
+            if span is not None:
+                recorder.end(span, start, location=_overridden(recorder, trainer, hook_name), error=error)
             raise
+        if span is not None:
+            recorder.end(span, start, location=_overridden(recorder, trainer, hook_name))
+        return result
 
     setattr(module, function, core.look_like(call, original))
 
 
-def _overridden(core: "ModuleType", trainer: object, hook_name: str) -> "list[object] | None":
+def _overridden(recorder: "Recorder", trainer: object, hook_name: str) -> "list[object] | None":
     """Where the user's own hook stands."""
     owner = getattr(trainer, "lightning_module", None)
     if hook_name in _DATA_SPANS:
         owner = getattr(trainer, "datamodule", None) or owner
-    return core.line_of(getattr(type(owner), hook_name, None)) if owner is not None else None  # type: ignore[no-any-return]
+    location: list[object] | None = recorder.load("core").line_of(getattr(type(owner), hook_name, None))
+    return location
 
 
 def _in_sanity_check(loop: object, *index: object) -> "dict[str, object]":
@@ -258,7 +259,7 @@ class _Parts:
     def _time_calls(self, kind: type) -> None:
         core = self._recorder.load("core")
         name = core.name_of(kind)
-        location = core.line_of(kind.__call__)  # type: ignore[operator]  # checked: the class defines it
+        location = core.line_of(kind.__call__)
         self._recorder.wrap(
             kind,
             "__call__",
@@ -273,15 +274,11 @@ class _Parts:
 
     def _after_forward(self, child: object, *_: object) -> None:
         start, begun = self._open.pop()
-        core = self._recorder.load("core") if begun is None else None
-        attributes: dict[str, object] = {"class": "%s.%s" % (type(child).__module__, type(child).__qualname__)}
         ended = _cuda_event()
-        self._recorder.end(
-            "forward",
-            start,
-            attributes=attributes,
-            location=core and core.line_of(type(child).forward),  # type: ignore[attr-defined]
-        )
+        core = self._recorder.load("core")
+        attributes: dict[str, object] = {"class": core.name_of(child)}
+        location = core.line_of(getattr(type(child), "forward", None))
+        self._recorder.end("forward", start, attributes=attributes, location=location)
         if begun is not None and ended is not None:
             self._waiting.append(({**attributes, "start": start}, begun, ended))
 

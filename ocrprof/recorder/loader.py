@@ -41,6 +41,9 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
         iterators.fetched(self)
         recorder.last_fetch_start = start  # type: ignore[attr-defined]  # the evaluation loop's batch begins here
         recorder.end("fetch", start, attributes=attributes)
+        spans = recorder.spans()
+        if "train.batch" in spans or ("trainer.run" not in spans and attributes["grad"]):
+            recorder.mark("first-batch")
         return batch
 
     base.__next__ = core.look_like(__next__, original)

@@ -3,10 +3,15 @@
 import os
 import sys
 
-_loaded = {}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any  # the recorder and its parts are loaded by path, unseen by a type checker
+
+_loaded: "dict[str, ModuleType]" = {}
 
 
-def _load(recorder_dir, name):
+def _load(recorder_dir: str, name: str) -> "Any":
     """The recorder's module `name`, from its (cached) bytecode, kept out of `sys.modules`."""
     if name in _loaded:
         return _loaded[name]
@@ -19,7 +24,7 @@ def _load(recorder_dir, name):
     return module
 
 
-def _start():
+def _start() -> "Any":
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != here]
     sys.path_importer_cache.pop(here, None)
@@ -43,7 +48,7 @@ _recorder = _start()
 del sys.modules["sitecustomize"]
 try:
     # Found: it takes our place in sys.modules. Not found: site swallows this very ImportError, as in a plain start.
-    import sitecustomize  # noqa: F401
+    import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
 finally:
     if _recorder is not None:
         _recorder.mark("site.end")

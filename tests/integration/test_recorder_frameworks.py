@@ -1,0 +1,210 @@
+"""Hooks on Hydra, Lightning and torch, seen on small real programs; and the stop at a milestone."""
+
+import textwrap
+import time
+
+import psutil
+import pytest
+from recording import PYTHON, TARGETS, plain, record
+
+TABULAR = TARGETS / "tabular"
+TORCH_SCRIPT = str(TARGETS / "torch_script.py")
+
+
+@pytest.fixture(scope="module")
+def hydra_lightning(tmp_path_factory):
+    """A whole run of the Hydra + Lightning program, to its own end."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return record(folder, PYTHON, "-m", "tabular.app", "data.num_workers=1", cwd=TABULAR)
+
+
+@pytest.fixture(scope="module")
+def first_step(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return record(folder, PYTHON, "-m", "tabular.app", "data.num_workers=2", until="first-step", cwd=TABULAR)
+
+
+def seconds(span):
+    return (span["end"] - span["start"]) / 1e9
+
+
+def test_the_target_ends_as_without_the_recorder(hydra_lightning):
+    untouched = plain(PYTHON, "-m", "tabular.app", "data.num_workers=1", cwd=TABULAR)
+    assert hydra_lightning.outcome.exit_code == untouched.returncode == 0
+    assert hydra_lightning.stdout == untouched.stdout == "trained 20\n"
+    assert hydra_lightning.stderr == untouched.stderr
+
+
+def test_instantiations_have_config_path_target_identity_and_line(hydra_lightning):
+    nodes = [span["a"] for span in hydra_lightning.spans("instantiate")]
+    vocabulary = [node for node in nodes if node["target"] == "tabular.parts.Vocabulary"]
+    assert [node["config_path"] for node in vocabulary] == ["vocabulary", "vocabulary", "data.vocabulary"]
+    assert len({node["identity"] for node in vocabulary}) == 1
+    assert vocabulary[0]["by"][0].endswith("tabular/app.py")
+    assert len({node["identity"] for node in nodes}) == 3  # vocabulary, data, model
+
+
+def test_the_lightning_module_is_one_span_with_its_line_and_what_it_built(hydra_lightning):
+    (model,) = [span for span in hydra_lightning.spans("model.init") if span["a"]["lightning"]]
+    assert model["a"]["class"] == "tabular.parts.Model"
+    assert model["loc"][0].endswith("tabular/parts.py")
+    assert seconds(model) >= 0.25  # it sleeps that long
+    built = [entry["class"].rpartition(".")[2] for entry in model["a"]["nested"]]
+    assert built == ["Linear", "ReLU", "Sequential", "Linear", "MeanSquaredError"]
+
+
+def test_save_hyperparameters_still_sees_the_arguments_of_the_whole_hierarchy(tmp_path):
+    code = (
+        "from tabular.parts import Model; model = Model(16, 100, lr=0.5, sleep_seconds=0.0);"
+        "print(dict(model.hparams)); print(Model.__init__.__code__.co_name, '__wrapped__' in vars(Model.__init__))"
+    )
+    recorded = record(tmp_path / "run", PYTHON, "-c", code, cwd=TABULAR)
+    assert recorded.stdout == plain(PYTHON, "-c", code, cwd=TABULAR).stdout
+
+
+def test_every_phase_of_a_fit_has_its_span(hydra_lightning):
+    names = {span["name"] for span in hydra_lightning.of_kind("span")}
+    assert names >= {
+        "hydra.main", "hydra.plugins", "hydra.compose", "program", "instantiate", "datamodule.init", "dataset.init",
+        "dataloader.init", "data.setup", "model.init", "configure_optimizers", "trainer.init", "trainer.run",
+        "sanity_check", "workers.start", "fetch", "train.batch", "training_step", "backward", "optimizer.step",
+        "val.batch", "validation_step", "metric.update", "metric.compute", "val.epoch",
+    }  # fmt: skip
+    assert {"config", "model", "first-batch", "first-step", "exit.begin"} <= hydra_lightning.marks()
+
+
+def test_batches_are_counted_apart_for_training_validation_and_the_sanity_check(hydra_lightning):
+    assert len(hydra_lightning.spans("train.batch")) == 20  # 2 epochs of 40 samples by 4
+    sanity = [span["a"]["sanity"] for span in hydra_lightning.spans("val.batch")]
+    assert (sanity.count(True), sanity.count(False)) == (2, 20)
+
+
+def test_spans_of_a_thread_nest_properly(hydra_lightning):
+    spans = sorted(
+        (span for span in hydra_lightning.of_kind("span") if span["thread"] == 0),
+        key=lambda span: (span["start"], -span["end"]),
+    )
+    ends = []
+    for span in spans:
+        while ends and ends[-1] <= span["start"]:
+            ends.pop()
+        assert not ends or span["end"] <= ends[-1], span
+        ends.append(span["end"])
+
+
+def test_the_composed_configuration_and_the_logged_metrics_are_recorded(hydra_lightning):
+    (config,) = hydra_lightning.of_kind("config")
+    assert config["config"]["data"]["vocabulary"]["size"] == 100
+    assert "val/mse" in hydra_lightning.of_kind("metrics")[0]["metrics"]
+
+
+def test_the_first_step_ends_the_run_and_its_process_tree(first_step):
+    assert first_step.outcome.status == "reached"
+    assert first_step.outcome.exit_code is None
+    assert "trained" not in first_step.stdout
+    assert len(first_step.spans("train.batch")) == 1
+    pids = {process["pid"] for process in first_step.of_kind("process")}
+    assert len(pids) == 3  # two workers
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(("until", "absent"), [("config", "model.init"), ("model", "trainer.init")])
+def test_earlier_milestones_stop_earlier(tmp_path, until, absent):
+    recorded = record(tmp_path / "run", PYTHON, "-m", "tabular.app", until=until, cwd=TABULAR)
+    assert recorded.outcome.status == "reached"
+    assert recorded.spans(absent) == []
+
+
+def test_a_plain_torch_loop_reaches_its_first_step(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, TORCH_SCRIPT, "2", until="first-step")
+    assert recorded.outcome.status == "reached"
+    assert len(recorded.spans("optimizer.step")) == 1
+    (workers,) = recorded.spans("workers.start")
+    assert workers["a"]["num_workers"] == 2
+    assert recorded.spans("dataset.init")[0]["a"]["length"] == 64
+
+
+def test_a_steady_run_of_a_plain_loop_ends_after_steps_and_evaluation(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, TORCH_SCRIPT, until="steady", settings={"OCRPROF_TRAIN_BATCHES": "5"})
+    assert len(recorded.spans("optimizer.step")) == 16
+    assert "evaluated" in recorded.marks()
+
+
+def test_a_steady_run_limits_the_training_batches_and_times_the_parts(tmp_path):
+    recorded = record(
+        tmp_path / "run",
+        PYTHON,
+        "-m",
+        "tabular.app",
+        until="steady",
+        cwd=TABULAR,
+        settings={"OCRPROF_TRAIN_BATCHES": "3", "OCRPROF_VAL_BATCHES": "4", "OCRPROF_PARTS": "1"},
+    )
+    assert recorded.outcome.status == "reached", recorded.stderr
+    assert len(recorded.spans("train.batch")) == 3
+    validated = [span for span in recorded.spans("val.batch") if not span["a"]["sanity"]]
+    assert len(validated) == 4
+    components = recorded.spans("component")
+    assert {span["a"]["class"] for span in components} == {"tabular.parts.Rounder"}
+    assert all(seconds(span) >= 0.02 for span in components)
+    assert {span["a"]["class"].rpartition(".")[2] for span in recorded.spans("forward")} == {"Sequential", "Linear"}
+
+
+def test_exceptions_pass_through_with_the_tracebacks_of_a_plain_run(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import torch
+            from torch.utils.data import DataLoader, Dataset
+
+            class Broken(Dataset):
+                def __init__(self, fail):
+                    if fail:
+                        raise ValueError("no data")
+                def __len__(self):
+                    return 4
+                def __getitem__(self, index):
+                    raise KeyError(index)
+
+            try:
+                Broken(True)
+            except ValueError:
+                import traceback
+                traceback.print_exc()
+            next(iter(DataLoader(Broken(False))))
+            """
+        )
+    )
+    recorded = record(tmp_path / "run", PYTHON, str(script))
+    untouched = plain(PYTHON, str(script))
+    assert recorded.outcome.status == "crashed"
+    assert recorded.stderr == untouched.stderr
+    (failed,) = [span for span in recorded.spans("dataset.init") if "error" in span["a"]]
+    assert failed["a"]["error"] == "ValueError"
+
+
+def test_a_hanging_target_is_ended_with_its_tree_and_tells_where_it_stood(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import subprocess, sys, time, torch
+            from torch.utils.data import Dataset
+
+            class Stuck(Dataset):
+                def __init__(self):
+                    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+                    time.sleep(600)
+
+            Stuck()
+            """
+        )
+    )
+    before = time.monotonic()
+    recorded = record(tmp_path / "run", PYTHON, str(script), timeout_seconds=8)
+    assert recorded.outcome.status == "timed_out"
+    assert time.monotonic() - before < 20
+    begun = [entry["name"] for entry in recorded.of_kind("begin")]
+    assert begun[-1] == "dataset.init"
+    assert not any(psutil.pid_exists(process["pid"]) for process in recorded.of_kind("process"))

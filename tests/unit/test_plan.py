@@ -1,0 +1,46 @@
+"""A plan that could be built can be run; one that could not says why, before anything is measured."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ocrprof.errors import OcrprofError
+from ocrprof.plan import StartupPlan, default_output
+from ocrprof.target import Target
+
+
+def plan(output, **changes):
+    values = {"runs": 3, "warmup": 1, "until": None, "timeout_seconds": 10.0, **changes}
+    return StartupPlan(target=Target(argv=(sys.executable,), cwd=Path.cwd()), output=output, **values)
+
+
+def test_the_output_folder_is_made_when_the_plan_is(tmp_path):
+    plan(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OcrprofError, match="cannot write to") as raised:
+        plan(tmp_path / "file" / "reports")
+    assert raised.value.exit_code == 2
+
+
+def test_an_earlier_report_is_not_overwritten(tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(OcrprofError, match="holds a report already"):
+        plan(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"runs": 0}, {"warmup": -1}, {"timeout_seconds": 0.0}])
+def test_counts_and_limits_out_of_range_are_refused(tmp_path, changes):
+    with pytest.raises(OcrprofError, match="--"):
+        plan(tmp_path / "out", **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_default_folder_is_named_for_verb_and_utc_time():
+    moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    assert default_output("startup", now=moment) == Path("reports/startup_20260304T050607Z")
