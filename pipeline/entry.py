@@ -1,0 +1,48 @@
+"""Runs a program under Hydra: compose, run, and end with an exit code that a shell can rely on.
+
+Exit codes: 0 done, 1 a bug (with its traceback), 2 a configuration or a file that the user can mend, 130 interrupted.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+def run(task: Callable[[Any], None], *, config_name: str) -> int:
+    """The exit code of `task`, called with the composed configuration; once a job with --multirun."""
+    # Hydra then raises what it finds wrong; by default it prints it and exits with 1, as for a bug.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        import hydra
+
+        from pipeline.config import config_dir
+        from pipeline.failures import explain
+
+        def report(error: Exception) -> int:
+            message = explain(error)
+            if message is None:
+                raise error
+            print(f"error: {message}", file=sys.stderr)
+            return USAGE
+
+        @functools.wraps(task)
+        def reporting(cfg: Any) -> None:
+            try:
+                task(cfg)
+            except Exception as error:
+                # SystemExit passes through Hydra; to any other exception it adds a line of its own.
+                raise SystemExit(report(error)) from error
+
+        try:
+            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(reporting)()
+        except Exception as error:  # noqa: BLE001 - raised again unless the user can mend it
+            return report(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
