@@ -86,7 +86,7 @@ class Environment(Value):
 
 
 class Observer(Value):
-    """What measuring cost: records written, records lost, seconds the hooks took (calibrated: count times unit cost)."""
+    """What measuring cost: records written and lost, seconds the hooks took (calibrated: count times unit cost)."""
 
     records: int
     dropped: int
@@ -192,6 +192,14 @@ class Instantiation(Value):
     callers: list[Location] = Field(default=[], description="the lines that called `instantiate`")
 
 
+class Part(Value):
+    """An exclusive share of something timed; the parts of one whole add up to it."""
+
+    name: str
+    seconds: float
+    location: Location | None = None
+
+
 class Construction(Value):
     """One timed construction or call during the start: a LightningModule, a data set, a logger, a Trainer."""
 
@@ -203,6 +211,7 @@ class Construction(Value):
     phase: str
     location: Location | None = None
     attributes: dict[str, Any] = {}  # Any: a hook's own facts (num_workers, lengths), JSON values only
+    parts: list[Part] = Field(default=[], description="of a LightningModule's `__init__`: what it spends its time on")
 
 
 class Finding(Value):
@@ -242,7 +251,7 @@ class StartupReport(Value):
 
 
 class LoopStatistics(Value):
-    """Batch times of one loop, seconds; `batch_seconds` holds every sample in order, the first `num_warmup` set apart."""
+    """Batch times of one loop, every one in order; the statistics leave out the first `num_warmup`."""
 
     name: Literal["train", "validation"]
     num_batches: int
@@ -260,6 +269,9 @@ class LoopStatistics(Value):
         default={}, description="exclusive seconds of each part of each batch: fetch, transfer, forward, …"
     )
     part_locations: dict[str, Location] = {}
+    outside_batches: list[Part] = Field(
+        default=[], description="the rest of `total_seconds`, before, between and after the batches, the longest first"
+    )
 
 
 class MemorySample(Value):

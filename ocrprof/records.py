@@ -1,0 +1,341 @@
+"""Reads what recorded processes wrote: one file a process, one JSON object a line, times in ns of CLOCK_MONOTONIC."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+_LOGGER = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the record format that is read here."""
+
+Line = tuple[str, int]
+"""File and line number."""
+
+Fields = dict[str, Any]  # Any: one decoded line; each `_read_*` below takes out what its kind holds
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One module load, by whatever route. `self_ns` excludes the loads nested in it; `by` is the line that asked."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    self_ns: int
+    code_ns: int
+    create_ns: int
+    exec_ns: int
+    route: str
+    thread: int
+    depth: int
+    ok: bool
+    error: str | None
+    file: str | None
+    kind: str
+    by: Line | None
+    by_module: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One timed piece of work. `thread` 0 is the process's main thread."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    thread: int
+    loc: Line | None
+    attributes: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A span, or a load (`is_load`), that had begun and not ended when the process was gone."""
+
+    name: str
+    start_ns: int
+    thread: int
+    is_load: bool
+    loc: Line | None
+    attributes: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One moment."""
+
+    name: str
+    at_ns: int
+    attributes: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the process itself knew of its memory at the end; the CUDA figures are the allocator's."""
+
+    rss_bytes: int
+    peak_rss_bytes: int
+    cuda_allocated_bytes: int | None
+    cuda_reserved_bytes: int | None
+    cuda_peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last record of a process that was not killed. `cost_ns`: calibrated cost of the hooks."""
+
+    at_ns: int
+    reason: str
+    records: int
+    dropped: int
+    cost_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRecords:
+    """Everything one process wrote. `end` is None where it was killed."""
+
+    pid: int
+    parent_pid: int
+    start_ns: int
+    role: str
+    path: Path
+    born_ns: int | None = None
+    argv: tuple[str, ...] = ()
+    executable: str = ""
+    python: str = ""
+    rank: int | None = None
+    cwd: str = ""
+    modules_at_start: frozenset[str] = frozenset()
+    loads: tuple[Load, ...] = ()
+    spans: tuple[Span, ...] = ()
+    open: tuple[Open, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    milestones: tuple[Mark, ...] = ()
+    inserted: tuple[str, ...] = ()
+    config: Fields | None = None
+    memory: Memory | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    end: End | None = None
+    num_records: int = 0
+    num_unreadable: int = 0
+
+    def mark(self, name: str) -> int | None:
+        """When the first mark of that name was set, in ns; None without one."""
+        return min((mark.at_ns for mark in self.marks if mark.name == name), default=None)
+
+
+def read_records(directory: Path) -> list[ProcessRecords]:
+    """The processes that wrote into `directory`, in the order in which they started; none where it is missing."""
+    processes = [process for path in sorted(directory.glob("*.jsonl")) if (process := read_process(path)) is not None]
+    return sorted(processes, key=lambda process: process.start_ns)
+
+
+def read_process(path: Path) -> ProcessRecords | None:
+    """What one process wrote. A torn last line is left out; None where not even the first line can be read."""
+    lines = path.read_bytes().splitlines()
+    decoded = [_decode(line) for line in lines]
+    fields = [one for one in decoded if one is not None]
+    num_unreadable = len(decoded) - len(fields)
+    if not fields or fields[0].get("k") != "process":
+        _LOGGER.warning("%s holds no process record at its start and is left out", path)
+        return None
+    if fields[0].get("v") != VERSION:
+        _LOGGER.warning("%s is of record format %s, not %d, and is left out", path, fields[0].get("v"), VERSION)
+        return None
+    if decoded and any(one is None for one in decoded[:-1]):
+        _LOGGER.warning("%s: %d of %d lines are unreadable", path, num_unreadable, len(lines))
+    return _gather(fields, path, num_unreadable)
+
+
+def _decode(line: bytes) -> Fields | None:
+    try:
+        fields = json.loads(line)
+    except ValueError:  # UnicodeDecodeError is one too: a line torn within a character
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The records of one process by kind, as they are read."""
+
+    loads: list[Load] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    begun: list[Open] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    milestones: list[Mark] = field(default_factory=list)
+    inserted: list[str] = field(default_factory=list)
+    config: Fields | None = None
+    memory: Memory | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    device_ns: dict[tuple[str, int], int] = field(default_factory=dict)
+    end: End | None = None
+
+
+def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRecords:
+    gathered = _Gathered()
+    num_broken = 0
+    for one in fields[1:]:
+        reader = _READERS.get(one.get("k", ""))
+        if reader is None:
+            continue  # a kind that a later recorder adds
+        try:
+            reader(gathered, one)
+        except (KeyError, TypeError, ValueError) as error:
+            num_broken += 1
+            _LOGGER.warning("%s: a %s record lacks what it should hold: %r", path, one["k"], error)
+    head = fields[0]
+    return ProcessRecords(
+        pid=head["pid"],
+        parent_pid=head["ppid"],
+        start_ns=head["start"],
+        role=head["role"],
+        path=path,
+        born_ns=head.get("born"),
+        argv=tuple(head.get("argv", ())),
+        executable=head.get("executable", ""),
+        python=head.get("python", ""),
+        rank=head.get("rank"),
+        cwd=head.get("cwd", ""),
+        modules_at_start=frozenset(head.get("modules", ())),
+        loads=tuple(gathered.loads),
+        spans=tuple(_with_device_times(gathered)),
+        open=tuple(_still_open(gathered)),
+        marks=tuple(gathered.marks),
+        milestones=tuple(gathered.milestones),
+        inserted=tuple(gathered.inserted),
+        config=gathered.config,
+        memory=gathered.memory,
+        metrics=gathered.metrics,
+        versions=gathered.versions,
+        notes=tuple(gathered.notes),
+        end=gathered.end,
+        num_records=len(fields),
+        num_unreadable=num_unreadable + num_broken,
+    )
+
+
+def _with_device_times(gathered: _Gathered) -> list[Span]:
+    """The spans; GPU times, which are known only when their batch is over, stand in the attributes of theirs."""
+    if not gathered.device_ns:
+        return gathered.spans
+    spans = []
+    for span in gathered.spans:
+        device_ns = gathered.device_ns.get((span.name, span.start_ns))
+        if device_ns is not None:
+            span = replace(span, attributes={**span.attributes, "device": device_ns})
+        spans.append(span)
+    return spans
+
+
+def _still_open(gathered: _Gathered) -> list[Open]:
+    if not gathered.begun:
+        return []
+    ended = {(False, span.name, span.start_ns, span.thread) for span in gathered.spans}
+    ended |= {(True, load.name, load.start_ns, load.thread) for load in gathered.loads}
+    return [one for one in gathered.begun if (one.is_load, one.name, one.start_ns, one.thread) not in ended]
+
+
+def _line(value: Any) -> Line | None:  # Any: a decoded JSON value
+    return None if value is None else (str(value[0]), int(value[1]))
+
+
+def _read_load(gathered: _Gathered, one: Fields) -> None:
+    gathered.loads.append(
+        Load(
+            one["name"],
+            one["start"],
+            one["end"],
+            one["self"],
+            one.get("code", 0),
+            one.get("create", 0),
+            one.get("exec", 0),
+            one["route"],
+            one["thread"],
+            one["depth"],
+            one["ok"],
+            one.get("error"),
+            one.get("file"),
+            one.get("kind", "other"),
+            _line(one.get("by")),
+            one.get("by_module"),
+        )
+    )
+
+
+def _read_span(gathered: _Gathered, one: Fields) -> None:
+    span = Span(one["name"], one["start"], one["end"], one["thread"], _line(one.get("loc")), one.get("a") or {})
+    gathered.spans.append(span)
+
+
+def _read_begin(gathered: _Gathered, one: Fields) -> None:
+    is_load = one["of"] == "load"
+    loc = _line(one.get("loc"))
+    gathered.begun.append(Open(one["name"], one["start"], one["thread"], is_load, loc, one.get("a") or {}))
+
+
+def _read_mark(gathered: _Gathered, one: Fields) -> None:
+    gathered.marks.append(Mark(one["name"], one["at"], one.get("a") or {}))
+
+
+def _read_milestone(gathered: _Gathered, one: Fields) -> None:
+    gathered.milestones.append(Mark(one["name"], one["at"], {}))
+
+
+def _read_inserted(gathered: _Gathered, one: Fields) -> None:
+    gathered.inserted.extend(one["names"])
+
+
+def _read_config(gathered: _Gathered, one: Fields) -> None:
+    gathered.config = one["config"]
+
+
+def _read_memory(gathered: _Gathered, one: Fields) -> None:
+    cuda = (one.get("cuda_allocated"), one.get("cuda_reserved"), one.get("cuda_peak"))
+    gathered.memory = Memory(one["rss"], one["peak_rss"], *cuda)
+
+
+def _read_metrics(gathered: _Gathered, one: Fields) -> None:
+    gathered.metrics.update({name: float(value) for name, value in one["metrics"].items()})
+
+
+def _read_versions(gathered: _Gathered, one: Fields) -> None:
+    gathered.versions.update(one["versions"])
+
+
+def _read_note(gathered: _Gathered, one: Fields) -> None:
+    gathered.notes.append(one["text"])
+
+
+def _read_device(gathered: _Gathered, one: Fields) -> None:
+    gathered.device_ns[one["name"], one["start"]] = one["device"]
+
+
+def _read_end(gathered: _Gathered, one: Fields) -> None:
+    gathered.end = End(one["at"], one["reason"], one["records"], one["dropped"], one["cost"])
+
+
+_READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
+    "load": _read_load,
+    "span": _read_span,
+    "begin": _read_begin,
+    "mark": _read_mark,
+    "milestone": _read_milestone,
+    "inserted": _read_inserted,
+    "config": _read_config,
+    "memory": _read_memory,
+    "metrics": _read_metrics,
+    "versions": _read_versions,
+    "note": _read_note,
+    "device": _read_device,
+    "end": _read_end,
+}

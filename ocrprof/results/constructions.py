@@ -1,0 +1,122 @@
+"""What was built or called once during the start, and how long each took: models, data sets, loggers, the Trainer."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+
+from ocrprof.records import Line, Load, ProcessRecords, Span
+from ocrprof.results.intervals import Interval, innermost, union_ns
+from ocrprof.results.model import Construction, Location, Part
+from ocrprof.results.phases import PHASE_OF_SPAN
+
+NETWORK = "network"
+"""The part of a LightningModule's `__init__` that builds its `nn.Module`s."""
+
+IMPORTS = "imports"
+"""The part that loads modules."""
+
+OWN_CODE = "own code"
+"""What no nested record explains."""
+
+_KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"}
+_BUILT_INSIDE = ("instantiate", "dataset.init", "datamodule.init", "dataloader.init", "logger.init", "wandb.init")
+
+
+def build_constructions(
+    process: ProcessRecords, *, spawn_ns: int, end_ns: int, phase_at: Callable[[int], str]
+) -> list[Construction]:
+    """One entry for each that began on the main thread before `end_ns`, in the order in which they began."""
+    spans = sorted(
+        (span for span in process.spans if span.thread == 0 and span.start_ns < end_ns),
+        key=lambda span: (span.start_ns, -span.end_ns),
+    )
+    program_ns = min((span.start_ns for span in spans if span.name == "program"), default=end_ns)
+    timed = [_up_to_the_program(span, program_ns) for span in spans if span.name in _KINDS]
+    nested = _Nested([*timed, *(span for span in spans if span.name == "instantiate")], process.loads)
+    return [
+        Construction(
+            kind=span.name,
+            name=str(span.attributes.get("class", span.name)),
+            seconds=(span.end_ns - span.start_ns) / 1e9,
+            self_seconds=nested.self_ns(span) / 1e9,
+            start_seconds=(span.start_ns - spawn_ns) / 1e9,
+            phase=phase_at(span.start_ns),
+            location=location_of(span.loc),
+            attributes={key: value for key, value in span.attributes.items() if key not in ("class", "nested")},
+            parts=nested.parts(span) if span.attributes.get("lightning") else [],
+        )
+        for span in [*_arguments(process, end_ns), *timed]
+    ]
+
+
+def location_of(line: Line | None) -> Location | None:
+    """The recorded file and line as a report has them."""
+    return None if line is None else Location(file=line[0], line=line[1])
+
+
+def _arguments(process: ProcessRecords, end_ns: int) -> Iterator[Span]:
+    """The moment at which the command line was first parsed, as an entry without duration."""
+    at_ns = process.mark("arguments")
+    if at_ns is not None and at_ns < end_ns:
+        yield Span("arguments", at_ns, at_ns, 0, None, {"class": "argparse.ArgumentParser.parse_known_args"})
+
+
+def _up_to_the_program(span: Span, program_ns: int) -> Span:
+    """`hydra.main` without the task function that it calls."""
+    if span.name != "hydra.main" or not span.start_ns <= program_ns < span.end_ns:
+        return span
+    return Span(span.name, span.start_ns, program_ns, span.thread, span.loc, span.attributes)
+
+
+class _Nested:
+    """Answers what lies inside a span: other constructions, instantiations, loads."""
+
+    def __init__(self, spans: Iterable[Span], loads: Iterable[Load]) -> None:
+        self._locations: dict[str, Location | None] = {}
+        self._intervals = [Interval(load.start_ns, load.end_ns, IMPORTS) for load in loads if load.thread == 0]
+        for span in spans:
+            label = _label(span)
+            self._intervals.append(Interval(span.start_ns, span.end_ns, label))
+            if label is not None:
+                self._locations.setdefault(label, location_of(span.loc))
+        self._intervals.sort(key=_start)
+
+    def self_ns(self, span: Span) -> int:
+        """Its time less all that was recorded inside it."""
+        return span.end_ns - span.start_ns - union_ns(self._inside(span), start_ns=span.start_ns, end_ns=span.end_ns)
+
+    def parts(self, span: Span) -> list[Part]:
+        """What a LightningModule's `__init__` spent its time on, exclusive, the longest first."""
+        intervals = self._inside(span)
+        for module in span.attributes.get("nested", ()):
+            if isinstance(module, dict):
+                intervals.append(Interval(module["start"], module["end"], NETWORK))
+        totals: dict[str, int] = {}
+        for piece in innermost(intervals, start_ns=span.start_ns, end_ns=span.end_ns):
+            name = piece.label or OWN_CODE
+            totals[name] = totals.get(name, 0) + piece.end_ns - piece.start_ns
+        locations = {**self._locations, OWN_CODE: location_of(span.loc)}
+        return [
+            Part(name=name, seconds=total_ns / 1e9, location=locations.get(name))
+            for name, total_ns in sorted(totals.items(), key=lambda item: -item[1])
+        ]
+
+    def _inside(self, span: Span) -> list[Interval]:
+        first = bisect_left(self._intervals, span.start_ns, key=_start)
+        last = bisect_left(self._intervals, span.end_ns, key=_start)
+        own = (span.start_ns, span.end_ns)
+        return [
+            one
+            for one in self._intervals[first:last]
+            if one.end_ns <= span.end_ns and (one.start_ns, one.end_ns) != own
+        ]
+
+
+def _label(span: Span) -> str | None:
+    """What a part is called by; None for spans that are no part of their own."""
+    if span.name not in _BUILT_INSIDE:
+        return None
+    return str(span.attributes.get("target") or span.attributes.get("class") or span.name)
+
+
+def _start(interval: Interval) -> int:
+    return interval.start_ns

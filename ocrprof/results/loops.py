@@ -1,0 +1,183 @@
+"""Batch times of the training and validation loops, and what each batch is made of.
+
+The parts of a batch are exclusive and add up to it: at each moment the innermost recorded call decides. They are times
+of the host: on a GPU a part that only launches work looks short, and the wait for it stands in whichever part waits.
+"""
+
+import statistics
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from ocrprof.records import ProcessRecords, Span
+from ocrprof.results.batches import COMPONENT, EXCLUDED, PART_OF_SPAN, REST, Loop, find_loops
+from ocrprof.results.constructions import location_of
+from ocrprof.results.intervals import Interval, innermost, piece_at
+from ocrprof.results.model import Location, LoopStatistics, Memory, Part
+from ocrprof.results.phases import main_process
+from ocrprof.results.stats import percentile, standard_deviation
+
+_MAX_WARMUP = 3
+"""Batches set apart, at most a quarter of all: kernels are chosen, pools filled and optimizer state made in them."""
+
+
+def build_loops(records: Sequence[ProcessRecords]) -> list[LoopStatistics]:
+    """The training and the validation loop of the main process, where it ran at least one batch of them."""
+    main = main_process(records)
+    if main is None:
+        return []
+    spans = sorted((span for span in main.spans if span.thread == 0), key=_begin)
+    return [_statistics(loop, spans) for loop in find_loops(spans)]
+
+
+def performance_metrics(loops: Iterable[LoopStatistics], *, memory: Memory | None = None) -> dict[str, float]:
+    """The figures by the names that the audited project logs: `performance/val_batch_mean`; seconds, GiB, percent."""
+    metrics: dict[str, float | None] = {}
+    for loop in loops:
+        prefix = "performance/val" if loop.name == "validation" else "performance/train"
+        metrics |= {
+            f"{prefix}_batch_mean": loop.mean_seconds,
+            f"{prefix}_batch_median": loop.median_seconds,
+            f"{prefix}_batch_p95": loop.p95_seconds,
+            f"{prefix}_batch_p99": loop.p99_seconds,
+            f"{prefix}_batch_std": loop.std_seconds,
+            f"{prefix}_batch_time": loop.batch_seconds[-1] if loop.batch_seconds else None,
+            f"{prefix}_epoch_time": loop.total_seconds,
+            f"{prefix}_num_batches": loop.num_batches,
+        }
+    if memory is not None:
+        metrics["performance/cpu_memory_percent"] = memory.share_of_machine * 100
+        for name, num_bytes in (("", memory.gpu_allocated_bytes), ("_reserved", memory.gpu_reserved_bytes)):
+            metrics[f"performance/gpu_memory{name}_gb"] = None if num_bytes is None else num_bytes / 2**30
+    return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def _statistics(loop: Loop, spans: Sequence[Span]) -> LoopStatistics:
+    inside = _inside(spans, loop.windows, loop.excluded)
+    labels = _labels(inside)
+    parts = _parts(loop.windows, inside, labels, loop.excluded)
+    batch_seconds = [sum(values) / 1e9 for values in zip(*parts.values(), strict=True)]
+    num_warmup = min(_MAX_WARMUP, len(batch_seconds) // 4)
+    steady = batch_seconds[num_warmup:]
+    outside = _outside_batches(loop, spans)
+    sizes = _batch_sizes(loop, inside)
+    known = [size for size in sizes if size is not None]
+    return LoopStatistics(
+        name=loop.name,
+        num_batches=len(batch_seconds),
+        num_warmup=num_warmup,
+        total_seconds=sum(batch_seconds) + sum(part.seconds for part in outside),
+        mean_seconds=statistics.fmean(steady),
+        median_seconds=statistics.median(steady),
+        p95_seconds=percentile(steady, 95),
+        p99_seconds=percentile(steady, 99),
+        std_seconds=standard_deviation(steady),
+        samples_per_sec=_samples_per_sec(sizes[num_warmup:], steady),
+        batch_size=Counter(known).most_common(1)[0][0] if known else None,
+        batch_seconds=batch_seconds,
+        parts={name: [value / 1e9 for value in values] for name, values in parts.items() if any(values)},
+        part_locations=_locations(inside, labels),
+        outside_batches=outside,
+    )
+
+
+def _samples_per_sec(sizes: Sequence[int | None], batch_seconds: Sequence[float]) -> float | None:
+    known = [(size, seconds) for size, seconds in zip(sizes, batch_seconds, strict=True) if size is not None]
+    seconds = sum(seconds for _, seconds in known)
+    return sum(size for size, _ in known) / seconds if seconds > 0 else None
+
+
+def _inside(spans: Iterable[Span], windows: Sequence[Interval], excluded: Iterable[Interval]) -> list[Span]:
+    """The spans that are a part of something within the windows."""
+    found = []
+    for span in spans:
+        if span.name in PART_OF_SPAN and not any(_holds(one, span) for one in excluded):
+            window = piece_at(windows, span.start_ns)
+            if window is not None and _holds(window, span):
+                found.append(span)
+    return found
+
+
+def _holds(interval: Interval, one: Span | Interval) -> bool:
+    return interval.start_ns <= one.start_ns < interval.end_ns
+
+
+def _labels(spans: Sequence[Span]) -> list[str]:
+    """The part that each span stands for; a component is called by its class, in full where the bare name is taken."""
+    classes = {str(span.attributes.get("class", COMPONENT)) for span in spans if span.name == COMPONENT}
+    bare = Counter(name.rpartition(".")[2] for name in classes)
+    labels = []
+    for span in spans:
+        label = PART_OF_SPAN[span.name]
+        if label == COMPONENT:
+            name = str(span.attributes.get("class", COMPONENT))
+            short = name.rpartition(".")[2]
+            label = name if bare[short] > 1 or short in PART_OF_SPAN.values() else short
+        labels.append(label)
+    return labels
+
+
+def _parts(
+    windows: Sequence[Interval], spans: Sequence[Span], labels: Sequence[str], excluded: Sequence[Interval]
+) -> dict[str, list[int]]:
+    """Nanoseconds of each part in each window."""
+    order = [part for part in dict.fromkeys(PART_OF_SPAN.values()) if part != REST and part in labels]
+    parts = {name: [0] * len(windows) for name in dict.fromkeys([*order, *labels, REST])}
+    intervals = [Interval(span.start_ns, span.end_ns, label) for span, label in zip(spans, labels, strict=True)]
+    for index, window in enumerate(windows):
+        first = bisect_left(intervals, window.start_ns, key=_begin)
+        last = bisect_left(intervals, window.end_ns, key=_begin)
+        own = [*intervals[first:last], *excluded]
+        for piece in innermost(own, start_ns=window.start_ns, end_ns=window.end_ns):
+            if piece.label != EXCLUDED:
+                parts[piece.label or REST][index] += piece.end_ns - piece.start_ns
+    return parts
+
+
+def _outside_batches(loop: Loop, spans: Sequence[Span]) -> list[Part]:
+    """What the rest of the loop's time went to: the metric's `compute` after the last batch, say."""
+    gaps = list(_gaps(loop))
+    around = _inside(spans, gaps, ())
+    labels = _labels(around)
+    locations = _locations(around, labels)
+    totals = {name: sum(values) for name, values in _parts(gaps, around, labels, ()).items()}
+    return [
+        Part(name=name, seconds=total_ns / 1e9, location=locations.get(name))
+        for name, total_ns in sorted(totals.items(), key=lambda item: -item[1])
+        if total_ns
+    ]
+
+
+def _gaps(loop: Loop) -> Iterator[Interval]:
+    """The loop's extents without the windows of its batches."""
+    for extent in loop.extents:
+        begin_ns = extent.start_ns
+        for window in loop.windows:
+            if _holds(extent, window):
+                yield Interval(begin_ns, window.start_ns, None)
+                begin_ns = window.end_ns
+        yield Interval(begin_ns, extent.end_ns, None)
+
+
+def _locations(spans: Iterable[Span], labels: Iterable[str]) -> dict[str, Location]:
+    totals: dict[str, Counter[tuple[str, int]]] = {}
+    for span, label in zip(spans, labels, strict=True):
+        if span.loc is not None:
+            totals.setdefault(label, Counter())[span.loc] += span.end_ns - span.start_ns
+    found = {label: location_of(by_line.most_common(1)[0][0]) for label, by_line in totals.items()}
+    return {label: location for label, location in found.items() if location is not None}
+
+
+def _batch_sizes(loop: Loop, spans: Iterable[Span]) -> list[int | None]:
+    """Samples in each batch, as its own fetch counted them; None where that could not."""
+    fetches = [span for span in spans if span.name == "fetch" and span.attributes.get("batch_size") is not None]
+    sizes: list[int | None] = []
+    for window in loop.windows:
+        index = bisect_left(fetches, window.start_ns, key=_begin)
+        own = fetches[index] if index < len(fetches) and fetches[index].start_ns < window.end_ns else None
+        sizes.append(None if own is None else int(own.attributes["batch_size"]))
+    return sizes
+
+
+def _begin(one: Span | Interval) -> int:
+    return one.start_ns
