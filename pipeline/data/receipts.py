@@ -17,6 +17,7 @@ import logging
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -192,11 +193,11 @@ def _render_all(folder: Path, *, num_images: Mapping[str, int], seed: int, spec:
         mininterval=0.1 if is_terminal else 10.0,
     )
     with bar:
-        for split_index, (split, count) in enumerate(sorted(num_images.items())):
+        for split, count in sorted(num_images.items()):
             (folder / split / "images").mkdir(parents=True)
             images = {}
             for index in range(count):
-                receipt = render_receipt((seed, split_index, index), spec=spec)
+                receipt = render_receipt((seed, zlib.crc32(split.encode()), index), spec=spec)
                 name = f"receipt_{index:05}.jpg"
                 (folder / split / "images" / name).write_bytes(receipt.jpeg_bytes())
                 images[name] = _annotation(receipt)
