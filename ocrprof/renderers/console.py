@@ -70,7 +70,7 @@ def render_baseline(report: BaselineReport, *, stream: TextIO, color: bool, widt
         *_parts(report, width=width),
         *_memory(report, width=width),
         *(_startup_in_baseline(report.startup, width=width) if report.startup else []),
-        *_notes(report, figures.baseline_notes(report), measured_seconds=measured, width=width),
+        *_notes(report, figures.notes_of(report), measured_seconds=measured, width=width),
         ("", ""),
         (keep_head(_baseline_line(report), width), "title"),
     ]
@@ -215,28 +215,37 @@ def _instantiations(report: StartupReport, *, width: int) -> list[Line]:
     lines = _table(table, align="<>><<", width=width, shorten=keep_head)
     if len(rows) > num_shown:
         lines.append((f"  {len(rows) - num_shown} more, each shorter", "dim"))
+    for row in rows[:num_shown]:
+        if row.duplicate and row.callers:
+            callers = ", ".join(place(caller, cwd=report.target.cwd) for caller in row.callers)
+            lines += _paragraph(f"{row.target.rpartition('.')[2]} is asked for in {callers}", width=width, indent="  ")
     return _section("Instantiated by Hydra", lines)
 
 
 def _constructions(report: StartupReport, *, width: int) -> list[Line]:
-    rows = sorted(report.constructions, key=lambda row: row.seconds, reverse=True)[:_NUM_ROWS]
-    if not rows:
+    timed = sorted((row for row in report.constructions if row.seconds), key=lambda row: row.seconds, reverse=True)
+    if not timed:
         return []
+    rows = timed[:_NUM_ROWS]
     scale = figures.column_scale(rows[0].seconds)
     table = [["built", "", f"self {scale.unit}", f"incl. {scale.unit}", "where"]]
     for row in rows:
         table.append(
             [
                 row.kind,
-                keep_tail_of_name(plain(row.name), 28),
+                keep_tail_of_name(plain(row.name), 24) if row.name != row.kind else "",
                 scale.text(row.self_seconds),
                 scale.text(row.seconds),
                 place(row.location, cwd=report.target.cwd) or figures.evidence_text(row.attributes),
             ]
         )
     lines = _table(table, align="<<>><", width=width, shorten=keep_tail)
-    if len(report.constructions) > len(rows):
-        lines.append((f"  {len(report.constructions) - len(rows)} more, each shorter", "dim"))
+    if len(timed) > len(rows):
+        lines.append((f"  {len(timed) - len(rows)} more, each shorter", "dim"))
+    for row in rows:
+        if row.parts:
+            parts = " · ".join(f"{part.name} {format_seconds(part.seconds)}" for part in row.parts)
+            lines += _paragraph(f"{row.name.rpartition('.')[2]}: {parts}", width=width, indent="  ")
     return _section("Built during the start", lines)
 
 
@@ -246,7 +255,7 @@ def _baseline_head(report: BaselineReport, *, width: int) -> list[Line]:
     if limits:
         lines += _paragraph(f"limits imposed on the target: {limits}", width=width)
     if report.run is None:
-        return [*lines, ("", ""), ("The training run was not measured.", "bad")]
+        return [*lines, ("", ""), (figures.why_not_trained(report), "bad")]
     if report.run.reached:
         return lines
     lines += [("", ""), *_paragraph(f"Training run: {figures.run_failure(report.run)}.", width=width, style="bad")]

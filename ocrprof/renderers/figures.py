@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocrprof.renderers.places import keep_head, plain
+from ocrprof.results.batches import REST
 from ocrprof.results.model import (
     PHASES,
     BaselineReport,
@@ -20,6 +21,7 @@ from ocrprof.results.model import (
     Statistic,
     TargetInfo,
 )
+from ocrprof.results.summary import milestone_key
 from ocrprof.units import format_bytes, format_percent, format_seconds
 
 _PYTHON = ("interpreter", "site")
@@ -76,12 +78,13 @@ def command(target: TargetInfo) -> str:
 
 
 def environment_line(environment: Environment) -> str:
-    """Processor, cores, memory, GPUs, system, Python and libraries in one line."""
+    """Processor, cores, memory, GPUs, system, Python, libraries and load in one line."""
     cores = f"{environment.num_cores_usable:g} of {environment.num_cores_present} cores"
     gpus = [f"{gpu.name} {format_bytes(gpu.memory_bytes)}" for gpu in environment.gpus]
     libraries = [f"{name} {version}" for name, version in environment.libraries.items()]
     facts = [environment.cpu, cores, format_bytes(environment.memory_bytes), *(gpus or ["no GPU"]), environment.os]
-    return plain(" · ".join([*facts, f"Python {environment.python}", *libraries]))
+    load = [] if environment.load_average is None else [f"load average {environment.load_average:.2f}"]
+    return plain(" · ".join([*facts, f"Python {environment.python}", *libraries, *load]))
 
 
 def observer_line(observer: Observer, *, measured_seconds: float) -> str:
@@ -90,14 +93,9 @@ def observer_line(observer: Observer, *, measured_seconds: float) -> str:
     return f"{format_seconds(observer.cost_seconds)}{share}, {observer.records} records, {observer.dropped} dropped"
 
 
-def milestone_key(until: str) -> str:
-    """`first-step` is kept under `time_to_first_step_seconds`."""
-    return f"time_to_{until.replace('-', '_')}_seconds"
-
-
 def milestone_name(until: str) -> str:
-    """`first-step` reads `first step`."""
-    return until.replace("-", " ")
+    """`first-step` reads `first step`; the end of what a baseline measures is no milestone that a user names."""
+    return "the last batch to measure" if until == "steady" else until.replace("-", " ")
 
 
 def counted_runs(report: StartupReport) -> list[Run]:
@@ -222,6 +220,16 @@ def run_failure(run: Run) -> str:
     return f"the run ended with exit code {run.exit_code}{phase}, after {after}"
 
 
+def why_not_trained(report: BaselineReport) -> str:
+    """Why there is a start but no training run."""
+    startup = report.startup
+    if startup and failures(startup):
+        return "The training run was not measured: the start-up did not arrive."
+    if startup and startup.until != "first-step":
+        return "The training run was not measured: the program ended without a training step."
+    return "The training run was not measured."
+
+
 def exit_text(exit_code: int | None) -> str:
     """`exited 1`, `was killed by SIGKILL`, `did not end by itself`."""
     if exit_code is None:
@@ -265,20 +273,12 @@ def noise_notes(report: StartupReport) -> list[str]:
         notes.append(
             f"the 95 % interval spans {format_percent((total.ci95[1] - total.ci95[0]) / total.median)} of the median"
         )
-    notes += environment_notes(report.environment)
-    return notes + [plain(note) for note in report.observer.notes]
+    return notes + notes_of(report)
 
 
-def baseline_notes(report: BaselineReport) -> list[str]:
-    """What limits the trust in the figures of the training run."""
-    return environment_notes(report.environment) + [plain(note) for note in report.observer.notes]
-
-
-def environment_notes(environment: Environment) -> list[str]:
-    """The load of the machine, and what the environment's own notes say."""
-    load = environment.load_average
-    notes = [] if load is None else [f"load average {load:.2f} on {environment.num_cores_usable:g} usable cores"]
-    return notes + [plain(note) for note in environment.notes]
+def notes_of(report: StartupReport | BaselineReport) -> list[str]:
+    """What the environment and the observer have to say about these figures."""
+    return [plain(note) for note in (*report.environment.notes, *report.observer.notes)]
 
 
 def measured_seconds(report: StartupReport) -> float:
@@ -362,7 +362,7 @@ def memory_rows(report: BaselineReport) -> list[tuple[str, str]]:
     )
     rows = [("process tree, peak", f"{pss}{rss}, {share}")]
     gpu = [
-        ("GPU allocated by tensors, peak", memory.gpu_allocated_bytes),
+        ("GPU allocated by tensors, at the end", memory.gpu_allocated_bytes),
         ("GPU reserved by the CUDA allocator, peak", memory.gpu_reserved_bytes),
         ("GPU held by the process tree, peak", memory.gpu_peak_bytes),
     ]
@@ -378,6 +378,10 @@ def memory_rows(report: BaselineReport) -> list[tuple[str, str]]:
 def limits_text(limits: dict[str, Any]) -> str:  # Any: as in the report, JSON values
     """`num train batches 20 · num val batches all`."""
     return plain(" · ".join(f"{phase_name(key)} {'all' if value is None else value}" for key, value in limits.items()))
+
+
+def _part_name(name: str) -> str:
+    return "rest: own code, framework" if name == REST else phase_name(name)
 
 
 @dataclass(frozen=True)
@@ -400,8 +404,8 @@ def part_rows(loop: LoopStatistics) -> list[PartRow]:
         return []
     batch_mean = statistics.fmean(batches)
     means = {name: sum(values[loop.num_warmup :]) / len(batches) for name, values in loop.parts.items()}
-    rows = [PartRow(name, phase_name(name), mean, mean / batch_mean) for name, mean in means.items() if mean > 0]
-    rows.sort(key=lambda row: row.seconds, reverse=True)
+    rows = [PartRow(name, _part_name(name), mean, mean / batch_mean) for name, mean in means.items() if mean > 0]
+    rows.sort(key=lambda row: (row.key != REST, row.seconds), reverse=True)
     rest = batch_mean - sum(means.values())
     if rest > 0.005 * batch_mean:
         rows.append(PartRow("", "not attributed", rest, rest / batch_mean))

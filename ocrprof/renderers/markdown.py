@@ -10,7 +10,7 @@ from typing import Any
 
 from ocrprof.renderers import figures
 from ocrprof.renderers.places import chain_text, keep_head, place, plain
-from ocrprof.results.model import BaselineReport, Finding, LoopStatistics, Run, StartupReport, Statistic
+from ocrprof.results.model import BaselineReport, Finding, LoopStatistics, StartupReport, Statistic
 from ocrprof.units import format_percent, format_seconds
 
 MAX_STARTUP_LINES = 60
@@ -152,10 +152,11 @@ def _instantiation_table(report: StartupReport, *, num_rows: int) -> list[str]:
             format_seconds(row.seconds),
             f"**{row.count}, the same each time**" if row.duplicate else str(row.count),
             f"`{_code(', '.join(row.config_paths or [row.config_path]))}`",
+            ", ".join(_where(place(caller, cwd=report.target.cwd)) for caller in row.callers),
         ]
         for row in ordered[:num_rows]
     ]
-    table = _table(["instantiated by Hydra", "seconds", "calls", "config path"], rows, align="lrll")
+    table = _table(["instantiated by Hydra", "seconds", "calls", "config path", "called from"], rows, align="lrlll")
     return table + _left_out(len(ordered) - num_rows, "targets")
 
 
@@ -183,7 +184,7 @@ def _baseline_header(report: BaselineReport) -> list[str]:
         f"**Generated:** {report.created} by ocrprof {report.tool.version}"
         + (f" ({report.tool.commit})" if report.tool.commit else ""),
         f"**Command:** `{_code(figures.command(report.target))}`",
-        f"**Status:** {_status(report.run)}",
+        f"**Status:** {_status(report)}",
     ]
     # Two spaces end a line in Markdown; without them the header would run together.
     return [f"{line}  " if line.startswith("**") else line for line in lines] + (
@@ -191,13 +192,14 @@ def _baseline_header(report: BaselineReport) -> list[str]:
     )
 
 
-def _status(run: Run | None) -> str:
+def _status(report: BaselineReport) -> str:
+    run = report.run
     if run is None:
-        return "the training run was not measured"
+        return figures.why_not_trained(report)
     if not run.reached:
         return _text(figures.run_failure(run))
-    ended = "finished" if run.exit_code == 0 else f"the target {figures.exit_text(run.exit_code)}"
-    return f"{ended}, {format_seconds(run.wall_seconds)}"
+    ended = "stopped after the last batch to measure" if run.exit_code is None else figures.exit_text(run.exit_code)
+    return f"finished: {ended}, after {format_seconds(run.wall_seconds)}"
 
 
 def _validation(report: BaselineReport) -> list[str]:
@@ -335,13 +337,13 @@ def _environment(report: BaselineReport) -> list[str]:
         ["machine and software", _text(figures.environment_line(environment))],
         ["target's commit", _text(environment.git_commit or "not in a git checkout")],
         ["file systems", _text(", ".join(f"{name}: {kind}" for name, kind in environment.file_systems.items()))],
-        *(["note", _text(note)] for note in figures.environment_notes(environment)),
+        *(["note", _text(plain(note))] for note in environment.notes),
     ]
     return ["## Environment", "", *_table(["", ""], [row for row in rows if row[1]])]
 
 
 def _how_measured(report: BaselineReport) -> list[str]:
-    measured = report.run.wall_seconds if report.run else 0.0
+    environment, measured = report.environment, report.run.wall_seconds if report.run else 0.0
     limits = figures.limits_text(report.limits)
     lines = [
         f"- Imposed on the target: {_text(limits)}." if limits else "- Nothing was imposed on the target.",
@@ -354,8 +356,12 @@ def _how_measured(report: BaselineReport) -> list[str]:
     if report.startup:
         lines.append(f"- Start-up: {figures.run_count(report.startup)}, each a fresh process.")
         for note in figures.noise_notes(report.startup):
-            if note not in figures.environment_notes(report.environment):
+            if note not in environment.notes:
                 lines.append(f"- Start-up: {_text(note)}.")
+    if environment.gpus and any(loop.parts for loop in report.loops):
+        lines.append(
+            "- Parts of a batch are times of the host: what only launches GPU work looks short beside its wait."
+        )
     lines.append(f"- Observer: {figures.observer_line(report.observer, measured_seconds=measured)}.")
     return ["## How It Was Measured", "", *lines, *(f"- {_text(plain(note))}." for note in report.observer.notes)]
 

@@ -14,6 +14,7 @@ from ocrprof.results.model import (
     MemorySample,
     Observer,
     PackageRow,
+    Part,
     Phase,
     Process,
     Run,
@@ -188,6 +189,7 @@ def startup_report(**changes: object) -> StartupReport:
                 each_seconds=[9.2, 9.1],
                 duplicate=True,
                 location=Location(file=f"{CWD}/ocr/core/models/encoder/timm_backbone.py", line=41),
+                callers=[Location(file=f"{CWD}/train.py", line=31), Location(file=f"{CWD}/ocr/ema.py", line=12)],
             ),
             Instantiation(
                 target="ocr.datasets.OCRDataset",
@@ -202,7 +204,7 @@ def startup_report(**changes: object) -> StartupReport:
         ],
         constructions=[
             Construction(
-                kind="dataset",
+                kind="dataset.init",
                 name="ocr.datasets.OCRDataset",
                 seconds=8.3,
                 self_seconds=8.1,
@@ -211,7 +213,17 @@ def startup_report(**changes: object) -> StartupReport:
                 location=Location(file=f"{CWD}/ocr/datasets/base.py", line=30),
             ),
             Construction(
-                kind="workers",
+                kind="model.init",
+                name="ocr.core.lightning.base.OCRModule",
+                seconds=18.2,
+                self_seconds=0.4,
+                start_seconds=30.0,
+                phase="model",
+                location=Location(file=f"{CWD}/ocr/core/lightning/base.py", line=40),
+                parts=[Part(name="network", seconds=17.8), Part(name="own code", seconds=0.4)],
+            ),
+            Construction(
+                kind="workers.start",
                 name="train loader",
                 seconds=9.8,
                 self_seconds=9.8,
@@ -332,14 +344,19 @@ def baseline_report(**changes: object) -> BaselineReport:
         environment=ENVIRONMENT.model_copy(update={"gpus": [gpu]}),
         observer=Observer(records=4120, dropped=0, cost_seconds=0.21),
         startup=startup_report(),
-        run=run().model_copy(update={"exit_code": 0, "until": "exit", "wall_seconds": 118.2}),
+        run=run().model_copy(update={"until": "steady", "wall_seconds": 118.2}),
         loops=[
-            loop("train", batch_seconds=0.21, num_batches=20, parts={"fetch": 0.1, "forward": 0.3, "backward": 0.5}),
+            loop(
+                "train",
+                batch_seconds=0.21,
+                num_batches=20,
+                parts={"fetch": 0.1, "forward": 0.3, "rest": 0.15, "backward": 0.45},
+            ),
             loop(
                 "validation",
                 batch_seconds=0.436,
                 num_batches=34,
-                parts={"forward": 0.2, "postprocess": 0.61, "metric_update": 0.19},
+                parts={"forward": 0.2, "postprocess": 0.61, "metric": 0.19},
             ),
         ],
         memory=Memory(
@@ -351,7 +368,7 @@ def baseline_report(**changes: object) -> BaselineReport:
             gpu_peak_bytes=int(4.9 * 2**30),
             samples=[MemorySample(at_seconds=1.0, rss_bytes=2**30, num_processes=5)],
         ),
-        limits={"num_train_batches": 20, "num_val_batches": None},
+        limits={"num_train_batches": 20},
         config={"data": {"batch_size": 12}, "seed": 42, "wandb": {"api_key": "***"}},
         metrics={"performance/val_batch_mean": 0.4362, "performance/val_num_batches": 34.0},
         logged_metrics={"val/hmean": 0.956},

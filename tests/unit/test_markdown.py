@@ -137,7 +137,17 @@ def test_part_means_add_up_to_the_mean_batch() -> None:
     table = comparison.split("| where a training batch goes |")[1].split("\n\n")[0]
     shares = [float(share) for share in re.findall(r"\| ([0-9.]+) % \|", table)]
     assert sum(shares) == pytest.approx(100, abs=0.2)
-    assert "not attributed" in table
+    assert table.rstrip().splitlines()[-1].startswith("| rest: own code, framework |")
+
+
+def test_what_no_part_explains_has_a_row_of_its_own() -> None:
+    loop = baseline_report().loops[0].model_copy(update={"parts": {"fetch": [0.1] * 20}})
+    assert re.search(r"\| not attributed \| 110 ms \| 52\.4 % \|", baseline_markdown(baseline_report(loops=[loop])))
+
+
+def test_a_baseline_without_a_training_run_says_why() -> None:
+    assert "did not arrive" in baseline_markdown(baseline_report(run=None, startup=crashed_report()))
+    assert "ended without a training step" in baseline_markdown(baseline_report(run=None, startup=script_report()))
 
 
 def test_configuration_and_metrics_can_be_read_back() -> None:
