@@ -131,7 +131,7 @@ class DBPostprocess:
 
     def _contours(self, prob_map: NDArray[np.float32]) -> Sequence[NDArray[np.int32]]:
         """Contours (n, 1, 2) of what lies above the threshold, holes included, bottom of the map first."""
-        bitmap = cv2.compare(prob_map, self.thresh, cv2.CMP_GT)
+        bitmap = (prob_map > self.thresh).view(np.uint8)
         contours, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
         if len(contours) > self.max_candidates and not self._truncation_reported:
             # Once: the map of an untrained model has thousands, and there is nothing to do about it.

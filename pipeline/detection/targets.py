@@ -5,6 +5,7 @@ is sound. There rounding makes 1 - cos^2 negative on a text border, the NaN is d
 pixels keep the background value; the closed form used here has no such holes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,11 +98,10 @@ class DBTargets:
 
     def _offsets(self, points: NDArray[np.float64]) -> _Offsets | None:
         """Both offsets of a polygon; None if it is too small or has no inside left."""
-        area = _signed_area(points)
-        if abs(area) < 1 or np.ptp(points, axis=0).min() < self.min_text_size:
+        area, perimeter = _signed_area_and_perimeter(points)
+        if abs(area) < 1 or (points.max(axis=0) - points.min(axis=0)).min() < self.min_text_size:
             return None
-        edges = np.roll(points, -1, axis=0) - points
-        distance = abs(area) * (1 - self.shrink_ratio**2) / np.hypot(edges[:, 0], edges[:, 1]).sum()
+        distance = abs(area) * (1 - self.shrink_ratio**2) / perimeter
         # One orientation for all; clipper works on integers and the references let it truncate, so does this.
         corners = (points if area > 0 else points[::-1]).astype(np.int64).tolist()
         clipper = pyclipper.PyclipperOffset()
@@ -117,10 +117,10 @@ class DBTargets:
         left, top = np.maximum(offsets.dilated.min(axis=0), 0).tolist()
         right, bottom = np.minimum(offsets.dilated.max(axis=0), (width - 1, height - 1)).tolist()
         threshold = _squared_border_distance(points - (left, top), width=right - left + 1, height=bottom - top + 1)
+        # The map starts at thresh_min, so the maximum also cuts what lies farther from the border than the offset.
         np.sqrt(threshold, out=threshold)
         threshold *= -(self.thresh_max - self.thresh_min) / offsets.distance
         threshold += self.thresh_max
-        # The map starts at thresh_min, so the maximum also cuts what lies farther away than the offset.
         region = thresh_map[top : bottom + 1, left : right + 1]
         np.maximum(region, threshold, out=region)
 
@@ -134,37 +134,43 @@ def _clipped(polygon: Polygon, *, index: int, width: int, height: int) -> NDArra
     return np.clip(points, 0, (width - 1, height - 1))
 
 
-def _signed_area(points: NDArray[np.float64]) -> float:
-    """Shoelace area, positive where the points run clockwise on the screen (y down)."""
-    x, y = points[:, 0], points[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+def _signed_area_and_perimeter(points: NDArray[np.float64]) -> tuple[float, float]:
+    """Shoelace area, positive where the points run clockwise on the screen (y down), and length of the outline."""
+    corners = points.tolist()
+    area = perimeter = 0.0
+    for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
+        area += (ax * by - bx * ay) / 2
+        perimeter += math.hypot(bx - ax, by - ay)
+    return area, perimeter
 
 
 def _squared_border_distance(points: NDArray[np.float64], *, width: int, height: int) -> NDArray[np.float32]:
     """Squared distance, float32 (height, width), of each pixel from the border through `points` (n, 2).
 
     "Distance" is that of all DBNet code: to the line of an edge for a pixel inside the circle around that edge, to the
-    nearer end of the edge for a pixel outside it. A perpendicular is never longer than the way to a corner, so the
-    corners need no mask: the minimum over all corners and all masked edges is the same.
+    nearer end of the edge for a pixel outside it. A perpendicular is never longer than the way to a corner, so corners
+    need no mask: the minimum over all corners and the masked edges is the same.
     """
-    x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, None]
+    x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)
     nearest = np.full((height, width), np.inf, dtype=np.float32)
-    distance, outside = np.empty_like(nearest), np.empty_like(nearest)
-    # Each quantity is a row plus a column: made in float64 along the sides, added in float32 over the area.
-    for (ax, ay), (bx, by) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        _add_outer(((y - ay) ** 2), (x - ax) ** 2, out=distance)
+    distance, outside = np.empty_like(nearest), np.empty(nearest.shape, dtype=bool)
+    corners = points.tolist()
+    for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
+        _outer_sum((y - ay) ** 2, (x - ax) ** 2, out=distance)
         np.minimum(nearest, distance, out=nearest)
-        length = np.hypot(bx - ax, by - ay)
+        length = math.hypot(bx - ax, by - ay)
         if length == 0:
             continue
-        _add_outer((bx - ax) / length * (y - ay), (ay - by) / length * (x - ax), out=distance)
+        _outer_sum((bx - ax) / length * (y - ay), (ay - by) / length * (x - ax), out=distance)
         np.square(distance, out=distance)
-        # (q - a) . (q - b) > 0 exactly where |q - a|^2 + |q - b|^2 > |a - b|^2.
-        _add_outer((y - ay) * (y - by), (x - ax) * (x - bx), out=outside)
-        np.copyto(distance, np.inf, where=outside > 0)
+        # Outside the circle |q - a|^2 + |q - b|^2 > |a - b|^2, that is (q - a) . (q - b) > 0. Compared in float64: the
+        # distance jumps there.
+        np.greater(((y - ay) * (y - by))[:, None], (ax - x) * (x - bx), out=outside)
+        np.copyto(distance, np.inf, where=outside)
         np.minimum(nearest, distance, out=nearest)
     return nearest
 
 
-def _add_outer(column: NDArray[np.float64], row: NDArray[np.float64], *, out: NDArray[np.float32]) -> None:
-    np.add(column.astype(np.float32), row.astype(np.float32), out=out)
+def _outer_sum(column: NDArray[np.float64], row: NDArray[np.float64], *, out: NDArray[np.float32]) -> None:
+    """float32 out[i, j] = column[i] + row[j]; what depends on one side alone was computed in float64."""
+    np.add(column.astype(np.float32)[:, None], row.astype(np.float32), out=out)
