@@ -20,13 +20,18 @@ _ADAPTER: TypeAdapter[Report] = TypeAdapter(Report)
 
 def write_report(report: Report, directory: Path) -> Path:
     """The path of `report.json` in `directory`, written as a whole or not at all."""
-    path = directory / FILE_NAME
-    text = report.model_dump_json(by_alias=True, indent=1)
+    return write_text(report.model_dump_json(by_alias=True, indent=1) + "\n", directory / FILE_NAME)
+
+
+def write_text(text: str, path: Path) -> Path:
+    """`path`, which holds `text` as a whole or is left as it was."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=directory, prefix=".report-", delete=False, encoding="utf-8") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=".report-", delete=False, encoding="utf-8"
+        ) as file:
             try:
-                file.write(text + "\n")
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
                 # A temporary file is its owner's alone; a report is made to be shown.
