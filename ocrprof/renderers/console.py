@@ -218,7 +218,7 @@ def _instantiations(report: StartupReport, *, width: int) -> list[Line]:
     for row in rows[:num_shown]:
         if row.duplicate and row.callers:
             callers = ", ".join(place(caller, cwd=report.target.cwd) for caller in row.callers)
-            lines += _paragraph(f"{row.target.rpartition('.')[2]} is asked for in {callers}", width=width, indent="  ")
+            lines += _paragraph(f"{_class_name(row.target)} is asked for in {callers}", width=width, indent="  ")
     return _section("Instantiated by Hydra", lines)
 
 
@@ -233,19 +233,19 @@ def _constructions(report: StartupReport, *, width: int) -> list[Line]:
         table.append(
             [
                 row.kind,
-                keep_tail_of_name(plain(row.name), 24) if row.name != row.kind else "",
+                keep_head(_class_name(row.name), 24) if row.name != row.kind else "",
                 scale.text(row.self_seconds),
                 scale.text(row.seconds),
                 place(row.location, cwd=report.target.cwd) or figures.evidence_text(row.attributes),
             ]
         )
-    lines = _table(table, align="<<>><", width=width, shorten=keep_tail)
+    lines = _table(table, align="<<>><", width=width, shorten=_keep_place)
     if len(timed) > len(rows):
         lines.append((f"  {len(timed) - len(rows)} more, each shorter", "dim"))
     for row in rows:
         if row.parts:
             parts = " · ".join(f"{part.name} {format_seconds(part.seconds)}" for part in row.parts)
-            lines += _paragraph(f"{row.name.rpartition('.')[2]}: {parts}", width=width, indent="  ")
+            lines += _paragraph(f"{_class_name(row.name)}: {parts}", width=width, indent="  ")
     return _section("Built during the start", lines)
 
 
@@ -400,6 +400,15 @@ def _table(
 def _pad(text: str, *, cells: int, side: str) -> str:
     filling = " " * (cells - num_cells(text))
     return text + filling if side == "<" else filling + text
+
+
+def _class_name(dotted: str) -> str:
+    return plain(dotted.rpartition(".")[2])
+
+
+def _keep_place(text: str, cells: int) -> str:
+    """The end of a path; the beginning of the facts that stand where there is none."""
+    return keep_head(text, cells) if " " in text else keep_tail(text, cells)
 
 
 def _bar(share: float, *, cells: int) -> str:

@@ -83,8 +83,15 @@ def environment_line(environment: Environment) -> str:
     gpus = [f"{gpu.name} {format_bytes(gpu.memory_bytes)}" for gpu in environment.gpus]
     libraries = [f"{name} {version}" for name, version in environment.libraries.items()]
     facts = [environment.cpu, cores, format_bytes(environment.memory_bytes), *(gpus or ["no GPU"]), environment.os]
-    load = [] if environment.load_average is None else [f"load average {environment.load_average:.2f}"]
+    told = any("load average" in note for note in environment.notes)
+    load = [] if told or environment.load_average is None else [f"load average {environment.load_average:.2f}"]
     return plain(" · ".join([*facts, f"Python {environment.python}", *libraries, *load]))
+
+
+def short_commit(commit: str) -> str:
+    """The first ten digits, and whether the tree had changes."""
+    digits, _, dirty = commit.partition("-")
+    return f"{digits[:10]}-{dirty}" if dirty else digits[:10]
 
 
 def observer_line(observer: Observer, *, measured_seconds: float) -> str:

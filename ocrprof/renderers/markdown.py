@@ -164,25 +164,24 @@ def _startup_footer(report: StartupReport) -> list[str]:
     observer = figures.observer_line(report.observer, measured_seconds=figures.measured_seconds(report))
     notes = "; ".join(figures.noise_notes(report))
     lines = [_text(figures.environment_line(report.environment)) + _commit(report.environment.git_commit)]
-    lines.append(f"Observer: {observer}. {_made_by(report)}.")
+    lines.append(f"Observer: {observer}. {_made_by(report)}, {report.created}.")
     return [*lines, *([f"Notes: {_text(notes)}."] if notes else [])]
 
 
 def _made_by(report: StartupReport | BaselineReport) -> str:
-    commit = f" ({report.tool.commit})" if report.tool.commit else ""
-    return f"ocrprof {report.tool.version}{commit}, {report.created}"
+    commit = f" ({figures.short_commit(report.tool.commit)})" if report.tool.commit else ""
+    return f"ocrprof {report.tool.version}{commit}"
 
 
 def _commit(commit: str | None) -> str:
-    return f" · target at {_text(commit)}" if commit else ""
+    return f" · target at {_text(figures.short_commit(commit))}" if commit else ""
 
 
 def _baseline_header(report: BaselineReport) -> list[str]:
     lines = [
         "# Performance Baseline Report",
         "",
-        f"**Generated:** {report.created} by ocrprof {report.tool.version}"
-        + (f" ({report.tool.commit})" if report.tool.commit else ""),
+        f"**Generated:** {report.created} by {_made_by(report)}",
         f"**Command:** `{_code(figures.command(report.target))}`",
         f"**Status:** {_status(report)}",
     ]
@@ -335,7 +334,10 @@ def _environment(report: BaselineReport) -> list[str]:
     environment = report.environment
     rows = [
         ["machine and software", _text(figures.environment_line(environment))],
-        ["target's commit", _text(environment.git_commit or "not in a git checkout")],
+        [
+            "target's commit",
+            figures.short_commit(environment.git_commit) if environment.git_commit else "not in a git checkout",
+        ],
         ["file systems", _text(", ".join(f"{name}: {kind}" for name, kind in environment.file_systems.items()))],
         *(["note", _text(plain(note))] for note in environment.notes),
     ]

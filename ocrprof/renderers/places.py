@@ -3,11 +3,13 @@
 import os.path
 import re
 import unicodedata
+from itertools import groupby
 
 from ocrprof.results.model import Location
 
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/")
 _STANDARD_LIBRARY = re.compile(r"^.*/lib(?:64)?/(?=python3\.\d+/)")
+_HOP = re.compile(r"^(?P<module>.+) \((?P<file>.+):(?P<line>\d+)\)$")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -35,12 +37,22 @@ def place(location: Location | None, *, cwd: str) -> str:
 
 
 def chain_text(chain: list[str], *, cwd: str) -> str:
-    """`train.py:7 → lightning → torch` from `module (file:line)` items; the first one is told by its place."""
-    names = [item.partition(" (")[0] for item in chain]
-    first = re.match(r"^.* \((.+):(\d+)\)$", chain[0]) if chain else None
-    if first:
-        names[0] = f"{short_path(first[1], cwd=cwd)}:{first[2]}"
-    return " → ".join(plain(name) for name in names)
+    """`train.py:7 → lightning:19 → … → torch.fx:3 → sympy` from `module (file:line)` items.
+
+    The program's own line is told by its file; of many modules of one package only the first and the last are told.
+    """
+    hops = [_HOP.match(item) for item in chain]
+    told = [f"{hop['module']}:{hop['line']}" if hop else item for hop, item in zip(hops, chain, strict=True)]
+    if hops and hops[0]:
+        told[0] = f"{short_path(hops[0]['file'], cwd=cwd)}:{hops[0]['line']}"
+    kept: list[str] = []
+    start = 0
+    for _, group in groupby(item.split(" ")[0].split(".")[0] for item in chain):
+        length = len(list(group))
+        names = told[start : start + length]
+        kept += names if length <= 3 else [names[0], "…", names[-1]]
+        start += length
+    return " → ".join(plain(name) for name in kept)
 
 
 def num_cells(text: str) -> int:

@@ -109,7 +109,7 @@ def package(
         chain=[
             f"__main__ ({CWD}/train.py:7)",
             f"lightning ({PACKAGES}/lightning/__init__.py:19)",
-            f"{name} ({file}:{line})",
+            name,
         ],
     )
 

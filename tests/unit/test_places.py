@@ -57,5 +57,11 @@ def test_wide_characters_count_twice() -> None:
 
 def test_a_chain_begins_with_the_line_of_the_program() -> None:
     chain = ["__main__ (/home/ana/ocr/train.py:7)", "lightning (/x/lightning/__init__.py:19)", "torch (/x/a.py:3)"]
-    assert chain_text(chain, cwd=CWD) == "train.py:7 → lightning → torch"
+    assert chain_text(chain, cwd=CWD) == "train.py:7 → lightning:19 → torch:3"
     assert chain_text([], cwd=CWD) == ""
+
+
+def test_a_chain_through_many_modules_of_one_package_tells_the_first_and_the_last() -> None:
+    inside = [f"torch.part{index} (/x/torch/part{index}.py:{index})" for index in range(1, 8)]
+    chain = ["__main__ (/home/ana/ocr/train.py:7)", "torch (/x/torch/__init__.py:2643)", *inside, "sympy"]
+    assert chain_text(chain, cwd=CWD) == "train.py:7 → torch:2643 → … → torch.part7:7 → sympy"
