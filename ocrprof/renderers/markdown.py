@@ -350,13 +350,13 @@ def _how_measured(report: BaselineReport) -> list[str]:
     lines = [
         f"- Imposed on the target: {_text(limits)}." if limits else "- Nothing was imposed on the target.",
         *(
-            f"- {'Training' if loop.name == 'train' else 'Validation'}: one run, {figures.batch_count(loop)} batches; "
-            "mean, median, percentiles and deviation leave the warm-up out."
+            f"- {'Training' if loop.name == 'train' else 'Validation'}: {loop.num_batches} batches of one run; mean, "
+            f"median, percentiles and deviation leave out the first {loop.num_warmup}."
             for loop in report.loops
         ),
     ]
     if report.startup:
-        lines.append(f"- Start-up: {figures.run_count(report.startup)}, each a fresh process.")
+        lines.append(f"- Start-up: {figures.run_count(report.startup)}, in fresh processes.")
         for note in figures.noise_notes(report.startup):
             if note not in environment.notes:
                 lines.append(f"- Start-up: {_text(note)}.")
