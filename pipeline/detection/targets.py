@@ -98,14 +98,13 @@ class DBTargets:
 
     def _offsets(self, points: NDArray[np.float64]) -> _Offsets | None:
         """Both offsets of a polygon; None if it is too small or has no inside left."""
-        area, perimeter = _signed_area_and_perimeter(points)
-        if abs(area) < 1 or (points.max(axis=0) - points.min(axis=0)).min() < self.min_text_size:
+        area, perimeter = _area_and_perimeter(points)
+        if area < 1 or (points.max(axis=0) - points.min(axis=0)).min() < self.min_text_size:
             return None
-        distance = abs(area) * (1 - self.shrink_ratio**2) / perimeter
-        # One orientation for all; clipper works on integers and the references let it truncate, so does this.
-        corners = (points if area > 0 else points[::-1]).astype(np.int64).tolist()
+        distance = area * (1 - self.shrink_ratio**2) / perimeter
         clipper = pyclipper.PyclipperOffset()
-        clipper.AddPath(corners, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+        # Clipper works on integers; the references let it truncate, and so does this. It mends the orientation itself.
+        clipper.AddPath(points.astype(np.int64).tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
         shrunk, dilated = clipper.Execute(-distance), clipper.Execute(distance)
         if not shrunk or not dilated:
             return None
@@ -134,14 +133,13 @@ def _clipped(polygon: Polygon, *, index: int, width: int, height: int) -> NDArra
     return np.clip(points, 0, (width - 1, height - 1))
 
 
-def _signed_area_and_perimeter(points: NDArray[np.float64]) -> tuple[float, float]:
-    """Shoelace area, positive where the points run clockwise on the screen (y down), and length of the outline."""
+def _area_and_perimeter(points: NDArray[np.float64]) -> tuple[float, float]:
     corners = points.tolist()
     area = perimeter = 0.0
     for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
         area += (ax * by - bx * ay) / 2
         perimeter += math.hypot(bx - ax, by - ay)
-    return area, perimeter
+    return abs(area), perimeter
 
 
 def _squared_border_distance(points: NDArray[np.float64], *, width: int, height: int) -> NDArray[np.float32]:

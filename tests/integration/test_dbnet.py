@@ -87,6 +87,15 @@ def test_decoder_gives_one_map_at_a_quarter_of_the_size(decoder, out_channels):
         assert not torch.allclose(module(changed), merged), f"level {level} is not used"
 
 
+def test_fpn_carries_coarse_features_down_to_the_finest_map():
+    module = FPN((8, 16, 24, 40), inner_channels=32)
+    features = [torch.randn(1, width, 64 // 2**level, 64 // 2**level) for level, width in enumerate((8, 16, 24, 40))]
+    finest = slice(0, 8)  # the first quarter of the channels comes from stride 4
+    before = module(features)[:, finest]
+    features[3] = features[3] + 1
+    assert not torch.allclose(module(features)[:, finest], before)
+
+
 @pytest.mark.parametrize("decoder", [FPN, UNet])
 def test_decoder_width_that_cannot_be_split_is_refused(decoder):
     with pytest.raises(ValueError, match="multiple of 4"):

@@ -217,6 +217,13 @@ def test_regions_below_the_minimum_side_are_dropped():
     assert len(detect(prob, min_size=1)[0].boxes) == 2
 
 
+def test_regions_below_the_minimum_side_after_growth_are_dropped():
+    prob = blank()
+    prob[50:54, 20:90] = 0.9  # 3 x 69 pixels, which a ratio of 0.5 makes 4.4 and one of 1.0 makes 5.9 high
+    assert len(detect(prob, unclip_ratio=0.5)[0].boxes) == 0
+    assert len(detect(prob, unclip_ratio=1.0)[0].boxes) == 1
+
+
 def test_images_of_a_batch_are_independent():
     first, second = blank(), blank()
     first[10:40, 20:90] = second[50:90, 100:180] = second[5:30, 5:95] = 0.9
