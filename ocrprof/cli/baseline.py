@@ -49,6 +49,7 @@ def baseline(
     """Measure start-up, training and validation, and write one baseline report."""
     import sys
 
+    from ocrprof.findings import judge_baseline, judge_startup
     from ocrprof.measure.baseline import measure_baseline
     from ocrprof.measure.child import termination_interrupts
     from ocrprof.plan import BaselinePlan, default_output
@@ -69,6 +70,10 @@ def baseline(
     )
     with termination_interrupts():
         report = measure_baseline(plan, progress=progress_printer(quiet=quiet))
+    startup = report.startup
+    if startup is not None:
+        report = report.model_copy(update={"startup": startup.model_copy(update={"findings": judge_startup(startup)})})
+    report = report.model_copy(update={"findings": judge_baseline(report)})
     write_report(report, plan.output)
     write_text(baseline_markdown(report), plan.output / "report.md")
     if not quiet:

@@ -43,6 +43,7 @@ def startup(
     """Measure where the time goes from Enter to the first training step."""
     import sys
 
+    from ocrprof.findings import judge_startup
     from ocrprof.measure.child import termination_interrupts
     from ocrprof.measure.startup import measure_startup
     from ocrprof.plan import StartupPlan, default_output
@@ -61,6 +62,7 @@ def startup(
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
+    report = report.model_copy(update={"findings": judge_startup(report)})
     write_report(report, plan.output)
     write_text(startup_markdown(report), plan.output / "report.md")
     if not quiet:

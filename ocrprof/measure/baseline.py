@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from ocrprof.findings import judge_baseline
 from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.environment import describe_environment, describe_tool
 from ocrprof.measure.samplers import TreeSampler
@@ -16,7 +15,7 @@ from ocrprof.results.startup import observe
 
 
 def measure_baseline(plan: BaselinePlan, *, progress: Progress) -> BaselineReport:
-    """The start-up report and the training run in one. A start-up that fails is reported without a training run."""
+    """The start-up report and the training run in one, not yet judged. A start-up that fails is reported without a training run."""
     startup = measure_startup(
         StartupPlan(
             target=plan.target,
@@ -77,7 +76,7 @@ def _report(
     limits: dict[str, object] = {"num_train_batches": plan.num_train_batches}
     if plan.num_val_batches is not None:
         limits["num_val_batches"] = plan.num_val_batches
-    report = BaselineReport(
+    return BaselineReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
         target=describe_target(plan.target, records) if records else startup.target,
@@ -92,7 +91,6 @@ def _report(
         metrics=performance_metrics(loops, memory=memory),
         logged_metrics=logged_metrics(records),
     )
-    return report.model_copy(update={"findings": judge_baseline(report)})
 
 
 def _memory(records: list[ProcessRecords], samples: list[MemorySample], *, machine_bytes: int) -> Memory | None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ocrprof.findings import judge_startup
 from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.environment import describe_environment, describe_tool
 from ocrprof.plan import StartupPlan
@@ -19,7 +18,7 @@ Progress = Callable[[str], None]
 
 
 def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
-    """The report of `plan.runs` runs after `plan.warmup` uncounted ones. The first run that fails is the last one."""
+    """The report, not yet judged, of `plan.runs` runs after `plan.warmup` uncounted ones. The first run that fails is the last one."""
     measured: list[tuple[Outcome, list[ProcessRecords]]] = []
     runs: list[Run] = []
     until = plan.until or "first-step"
@@ -95,7 +94,7 @@ def _report(
         if outcome is not None
         else {}
     )
-    report = StartupReport(
+    return StartupReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
         target=describe_target(plan.target, records),
@@ -108,7 +107,6 @@ def _report(
         summary=summarize(runs, until=until),
         **tables,
     )
-    return report.model_copy(update={"findings": judge_startup(report)})
 
 
 def _announce(*, index: int, num_planned: int, is_warmup: bool, runs: list[Run]) -> str:
