@@ -141,10 +141,10 @@ def _iterators(spans: Sequence[Span]) -> list[_Iterator]:
 def _iterator(
     group: Sequence[Span], fetches: Sequence[Span], steps: Sequence[Span], spans: Sequence[Span]
 ) -> _Iterator | None:
-    given = [fetch for fetch in group if not fetch.attributes.get("stop") and "error" not in fetch.attributes]
+    given = [fetch for fetch in group if not _is_stop(fetch) and "error" not in fetch.attributes]
     if not given:
         return None
-    exhausted_ns = next((fetch.start_ns for fetch in group if fetch.attributes.get("stop")), None)
+    exhausted_ns = next((one.start_ns for one in group if _is_stop(one) and one.start_ns >= given[-1].end_ns), None)
     limits = [fetch.start_ns for fetch in given[1:]]
     after_ns = exhausted_ns if exhausted_ns is not None else _next_start(fetches, given[-1].start_ns)
     windows = [Interval(fetch.start_ns, limit_ns, None) for fetch, limit_ns in zip(given, limits, strict=False)]
@@ -158,6 +158,11 @@ def _iterator(
     )
     with_gradients = any(fetch.attributes.get("grad", True) for fetch in given)
     return _Iterator(tuple(windows), stepped and with_gradients)
+
+
+def _is_stop(fetch: Span) -> bool:
+    """Whether the iterator had nothing more to give."""
+    return bool(fetch.attributes.get("stop"))
 
 
 def _has_step(steps: Sequence[Span], after_ns: int, before_ns: int | None) -> bool:

@@ -90,6 +90,8 @@ class _Nested:
         for module in span.attributes.get("nested", ()):
             if isinstance(module, dict):
                 intervals.append(Interval(module["start"], module["end"], NETWORK))
+        built = [one for one in intervals if one.label == NETWORK]
+        intervals = [_as_network(one, built) for one in intervals]
         totals: dict[str, int] = {}
         for piece in innermost(intervals, start_ns=span.start_ns, end_ns=span.end_ns):
             name = piece.label or OWN_CODE
@@ -109,6 +111,14 @@ class _Nested:
             for one in self._intervals[first:last]
             if one.end_ns <= span.end_ns and (one.start_ns, one.end_ns) != own
         ]
+
+
+def _as_network(interval: Interval, built: Iterable[Interval]) -> Interval:
+    """A function that builds modules (`timm.create_model`) is network altogether: it also reads their weights."""
+    is_function = interval.label is not None and interval.label.rpartition(".")[2][:1].islower()
+    if is_function and any(interval.start_ns <= one.start_ns < interval.end_ns for one in built):
+        return Interval(interval.start_ns, interval.end_ns, NETWORK)
+    return interval
 
 
 def _label(span: Span) -> str | None:

@@ -165,8 +165,8 @@ class ProgramImport:
 def program_imports(rows: Sequence[ImportRow], *, owners: dict[str, Owner]) -> list[ProgramImport]:
     """Loads of packages that are not the program's own, by the line of the program behind them and what it imports.
 
-    A load is charged to the line whose import statement it ran under. Loads that no such line is known for (a
-    library's function that was called, and imported something) are left out.
+    A load is charged to the line whose import statement it ran under. Where there is none (the program called a
+    function of a library, and that imported something) the load is left out.
     """
     behind = _Behind(rows, owners)
     groups: dict[tuple[str, str, int], list[ImportRow]] = {}
@@ -197,19 +197,14 @@ class _Behind:
         return self._found[index]
 
     def _find(self, index: int) -> tuple[str, Location] | None:
-        row = self._rows[index]
+        row, around = self._rows[index], self._around[index]
         package = top_level(row.module)
         if self._owners.get(package) == "program":
             return None
-        around = self._around[index]
-        if row.importer is None:
-            return None if around is None else self.line_of(around)
         importer = row.importer_module or ""
-        if importer == _ROOT or self._owners.get(top_level(importer)) == "program":
+        if row.importer is not None and (importer == _ROOT or self._owners.get(top_level(importer)) == "program"):
             return package, row.importer
-        # Not by the program: by a module that is itself being loaded, or by a function that somebody called.
-        while around is not None and self._rows[around].module != importer:
-            around = self._around[around]
+        # A library's own import: whoever imported the library caused it, also where one of its functions made it.
         return None if around is None else self.line_of(around)
 
 

@@ -61,7 +61,6 @@ def _statistics(loop: Loop, spans: Sequence[Span]) -> LoopStatistics:
     steady = batch_seconds[num_warmup:]
     outside = _outside_batches(loop, spans)
     sizes = _batch_sizes(loop, inside)
-    known = [size for size in sizes if size is not None]
     return LoopStatistics(
         name=loop.name,
         num_batches=len(batch_seconds),
@@ -73,12 +72,18 @@ def _statistics(loop: Loop, spans: Sequence[Span]) -> LoopStatistics:
         p99_seconds=percentile(steady, 99),
         std_seconds=standard_deviation(steady),
         samples_per_sec=_samples_per_sec(sizes[num_warmup:], steady),
-        batch_size=Counter(known).most_common(1)[0][0] if known else None,
+        batch_size=_most_common(sizes),
+        num_workers=_most_common(span.attributes.get("num_workers") for span in inside if span.name == "fetch"),
         batch_seconds=batch_seconds,
         parts={name: [value / 1e9 for value in values] for name, values in parts.items() if any(values)},
         part_locations=_locations(inside, labels),
         outside_batches=outside,
     )
+
+
+def _most_common(values: Iterable[int | None]) -> int | None:
+    counts = Counter(value for value in values if value is not None)
+    return counts.most_common(1)[0][0] if counts else None
 
 
 def _samples_per_sec(sizes: Sequence[int | None], batch_seconds: Sequence[float]) -> float | None:

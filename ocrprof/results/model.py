@@ -264,6 +264,7 @@ class LoopStatistics(Value):
     std_seconds: float | None
     samples_per_sec: float | None = None
     batch_size: int | None = None
+    num_workers: int | None = None
     batch_seconds: list[float] = []
     parts: dict[str, list[float]] = Field(
         default={}, description="exclusive seconds of each part of each batch: fetch, transfer, forward, …"

@@ -1,0 +1,41 @@
+"""What to change, from what was measured. A rule is a function from a report to findings; one file a topic.
+
+A rule fires on measured seconds, names the line to change, and keeps quiet where nothing is wrong. To add one: write
+it, and put it in one of the tuples below.
+"""
+
+from collections.abc import Callable
+
+from ocrprof.findings.imports import eager_heavy_imports
+from ocrprof.findings.initialisation import slow_module_inits
+from ocrprof.findings.instantiations import duplicate_instantiations
+from ocrprof.findings.judging import worst_first
+from ocrprof.findings.spread import noisy
+from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
+from ocrprof.findings.throughput import starved
+from ocrprof.findings.validation import bottlenecks, slow_validation
+from ocrprof.results.model import BaselineReport, Finding, StartupReport
+
+STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
+    eager_heavy_imports,
+    duplicate_instantiations,
+    slow_module_inits,
+    slow_exit,
+    noisy,
+)
+BASELINE_RULES: tuple[Callable[[BaselineReport], list[Finding]], ...] = (
+    bottlenecks,
+    slow_validation,
+    starved,
+    slow_exit_of_run,
+)
+
+
+def judge_startup(report: StartupReport) -> list[Finding]:
+    """What every rule on starts finds, the worst first."""
+    return worst_first(one for rule in STARTUP_RULES for one in rule(report))
+
+
+def judge_baseline(report: BaselineReport) -> list[Finding]:
+    """What every rule on the measured training run finds, the worst first; the start's findings stay the start's."""
+    return worst_first(one for rule in BASELINE_RULES for one in rule(report))
