@@ -274,7 +274,7 @@ def test_model_learns_a_page_and_finds_its_lines_again(decoder):
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-    assert losses["prob_loss"].item() < 0.1
+    assert losses["prob_loss"].item() < 0.15
     with torch.no_grad():
         prob = model(images)["prob"]
     boxes = DBPostprocess(min_size=2)(prob, to_source=np.eye(3)[None], source_sizes=[size[::-1]])[0].boxes
