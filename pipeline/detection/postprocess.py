@@ -43,8 +43,8 @@ class DBPostprocess:
     pixels even from a perfect map, and 2 those of up to 12.
 
     Box mode grows the rectangle along its own axes, which is what a round offset and a second minimum-area rectangle
-    come to, less clipper's truncation to integers (within one pixel). Polygon mode drops a region whose offset falls
-    into pieces.
+    come to. The reference truncates to integers in between, which moves a corner of its leaning boxes by up to two
+    pixels. Polygon mode drops a region whose offset falls into pieces.
     """
 
     def __init__(
