@@ -60,7 +60,7 @@ def unquoted(text):
 def jittered(images, *, seed, noise, dropped):
     """Detections made from ground truth: some dropped, three in ten moved by normal noise in pixels, as many
     misread."""
-    random = np.random.RandomState(seed)  # noqa: NPY002  its streams are frozen, a Generator's are not
+    random = np.random.RandomState(seed)  # its streams are frozen, those of a Generator are not
     results = {}
     for key, boxes in images.items():
         quads, texts = [], []
