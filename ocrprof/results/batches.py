@@ -53,14 +53,15 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class _Iterator:
-    """The windows of the batches that one DataLoader iterator gave; at least one."""
+    """The windows of the batches that one DataLoader iterator gave, at least one, and when it was left."""
 
     windows: tuple[Interval, ...]
+    end_ns: int
     is_training: bool
 
     @property
     def extent(self) -> Interval:
-        return Interval(self.windows[0].start_ns, self.windows[-1].end_ns, EXCLUDED)
+        return Interval(self.windows[0].start_ns, self.end_ns, EXCLUDED)
 
 
 def find_loops(spans: Sequence[Span]) -> list[Loop]:
@@ -144,11 +145,11 @@ def _iterator(
     given = [fetch for fetch in group if not _is_stop(fetch) and "error" not in fetch.attributes]
     if not given:
         return None
-    exhausted_ns = next((one.start_ns for one in group if _is_stop(one) and one.start_ns >= given[-1].end_ns), None)
+    stop = next((fetch for fetch in group if _is_stop(fetch) and fetch.start_ns >= given[-1].end_ns), None)
     limits = [fetch.start_ns for fetch in given[1:]]
-    after_ns = exhausted_ns if exhausted_ns is not None else _next_start(fetches, given[-1].start_ns)
+    after_ns = stop.start_ns if stop is not None else _next_start(fetches, given[-1].start_ns)
     windows = [Interval(fetch.start_ns, limit_ns, None) for fetch, limit_ns in zip(given, limits, strict=False)]
-    last_ns = exhausted_ns if exhausted_ns is not None else _last_end(spans, given[-1], before_ns=after_ns)
+    last_ns = stop.start_ns if stop is not None else _last_end(spans, given[-1], before_ns=after_ns)
     if last_ns is not None and last_ns > given[-1].end_ns:
         windows.append(Interval(given[-1].start_ns, last_ns, None))
     if not windows:
@@ -157,7 +158,8 @@ def _iterator(
         _has_step(steps, fetch.end_ns, limit_ns) for fetch, limit_ns in zip(given, [*limits, after_ns], strict=True)
     )
     with_gradients = any(fetch.attributes.get("grad", True) for fetch in given)
-    return _Iterator(tuple(windows), stepped and with_gradients)
+    end_ns = stop.end_ns if stop is not None else windows[-1].end_ns
+    return _Iterator(tuple(windows), end_ns, stepped and with_gradients)
 
 
 def _is_stop(fetch: Span) -> bool:

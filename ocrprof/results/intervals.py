@@ -21,11 +21,13 @@ def innermost(intervals: Iterable[Interval], *, start_ns: int, end_ns: int) -> l
 
     Of those that began together the shortest wins, then the one given first. Neighbours of one label are one piece.
     """
+    if start_ns >= end_ns:
+        return []
     inside = sorted(
         (one for one in intervals if one.start_ns < end_ns and one.end_ns > max(start_ns, one.start_ns)),
         key=lambda one: one.start_ns,
     )
-    edges = {start_ns, end_ns} if start_ns < end_ns else set()
+    edges = {start_ns, end_ns}
     for one in inside:
         edges |= {max(one.start_ns, start_ns), min(one.end_ns, end_ns)}
     active: list[tuple[int, int, int]] = []

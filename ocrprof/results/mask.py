@@ -7,11 +7,11 @@ from typing import Any
 MASK = "***"
 
 # A name's last words decide: `hf_token`, `WANDB_API_KEY`, `db.password`; not `tokenizer`, `pad_token_id`, `num_tokens`.
-_SECRET_NAME = re.compile(
-    r"(?:^|[_\-.])(?:api_?key|access_?key(?:_?id)?|secret(?:_?key)?|private_?key|pass(?:word|wd|phrase)|pwd|credentials?"
-    r"|auth(?:orization)?|cookie|token|jwt|dsn)$",
-    re.IGNORECASE,
+_SECRET_WORDS = (
+    r"(?:api[_\-]?key|access[_\-]?key(?:[_\-]?id)?|secret(?:[_\-]?key)?|private[_\-]?key|pass(?:word|wd|phrase)|pwd"
+    r"|credentials?|auth(?:orization)?|cookie|token|jwt|dsn)"
 )
+_SECRET_NAME = re.compile(rf"(?:^|[_\-.]){_SECRET_WORDS}$", re.IGNORECASE)
 # Words of the text model's own vocabulary that are called tokens too.
 _ORDINARY_TOKEN = re.compile(
     r"(?:^|[_\-.])(?:pad|bos|eos|sos|unk|blank|mask|cls|class|sep|start|end|space|special|decoder_start)_token$",
@@ -39,7 +39,10 @@ _SECRET_FORMS = re.compile(
         )
     )
 )
-_ASSIGNMENT = re.compile(r"(?P<name>[+~]*[A-Za-z_][\w.\-@/]*)(?P<sign>\s*[=:]\s*)(?P<value>['\"]?[^\s'\",}]+['\"]?)")
+_ASSIGNMENT = re.compile(
+    rf"(?P<name>[\w.\-]*(?:{_SECRET_WORDS}|key))(?P<sign>['\"]?\s*[=:]\s*)(?P<value>['\"]?[^\s'\",}}]+['\"]?)",
+    re.IGNORECASE,
+)
 _OPTION = re.compile(r"-{1,2}[A-Za-z][\w\-]*")
 
 
@@ -73,8 +76,7 @@ def mask_text(text: str) -> str:
     """Free text with credentials masked, where a name gives them away (`api_key=…`, `password: …`) or their form."""
 
     def hide(match: re.Match[str]) -> str:
-        name = match["name"].lstrip("+~-")
-        return f"{match['name']}{match['sign']}{MASK}" if _hides(name, match["value"]) else match[0]
+        return f"{match['name']}{match['sign']}{MASK}" if _hides(match["name"], match["value"]) else match[0]
 
     return _ASSIGNMENT.sub(hide, _mask_forms(text))
 

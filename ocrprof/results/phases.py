@@ -71,7 +71,7 @@ class Timeline:
         limits = [process.start_ns for process in self.lane[1:]] + [self.end_ns]
         return sum(
             union_ns(_loads(process), start_ns=process.start_ns, end_ns=min(limit_ns, self.end_ns))
-            for process, limit_ns in zip(self.lane, limits, strict=True)
+            for process, limit_ns in zip(self.lane, limits, strict=False)
         )
 
 
