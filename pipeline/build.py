@@ -1,9 +1,12 @@
 """Builds what a run needs from its configuration, each part once and no sooner than it is needed."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from hydra.utils import get_class, instantiate
+import cv2
+from hydra.utils import instantiate
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
@@ -13,14 +16,17 @@ NOT_ARGUMENTS = ("root", "size", "strict")
 
 def build_datamodule(cfg: DictConfig) -> LightningDataModule:
     """The data module of `cfg.data`, which builds its splits itself, when a stage needs them."""
+    # Loading processes are forked. Had OpenCV threads here, say from post-processing in the sanity check, each fork
+    # would wait for ever for threads that it does not have.
+    cv2.setNumThreads(1)
     keys = [key for key in cfg.data if not key.startswith("_") and key not in NOT_ARGUMENTS]
     # The nodes are handed over as they are, so that what is built from them keeps its path, as in data.train.
-    return get_class(cfg.data["_target_"])(**{key: cfg.data[key] for key in keys})
+    return _target(cfg.data)(**{key: cfg.data[key] for key in keys})
 
 
 def build_module(cfg: DictConfig) -> LightningModule:
     """The LightningModule of `cfg.module` with its model; the rest of its parts it builds when they are needed."""
-    return get_class(cfg.module["_target_"])(
+    return _target(cfg.module)(
         cfg.model,
         loss=cfg.loss,
         postprocess=cfg.postprocess,
@@ -30,11 +36,25 @@ def build_module(cfg: DictConfig) -> LightningModule:
     )
 
 
+def _target(node: DictConfig) -> Callable[..., Any]:
+    """What `node` names, not called yet."""
+    return instantiate({"_target_": node["_target_"], "_partial_": True})
+
+
 def build_trainer(cfg: DictConfig) -> Trainer:
     """The trainer of `cfg.trainer`, with callbacks and loggers."""
+    quiet_expected_warnings()
     callbacks = [instantiate(callback, _convert_="all") for callback in cfg.callbacks.values() if callback is not None]
     loggers = [instantiate(logger, _convert_="all") for logger in cfg.logger.values() if logger is not None]
     return instantiate(cfg.trainer, _convert_="all")(callbacks=callbacks, logger=loggers or False)
+
+
+def quiet_expected_warnings() -> None:
+    """Silences what Lightning says of two things that are meant."""
+    # The module moves batches, for it knows which of their tensors stay on the host.
+    warnings.filterwarnings("ignore", message="You have overridden `transfer_batch_to_device` in `LightningModule`")
+    # Lightning's own use of torch, nothing that a user could mend.
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
 @contextmanager

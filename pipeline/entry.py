@@ -23,26 +23,28 @@ def run(task: Callable[[Any], None], *, config_name: str) -> int:
         from pipeline.config import config_dir
         from pipeline.failures import explain
 
-        def report(error: Exception) -> int:
-            message = explain(error)
-            if message is None:
-                raise error
-            print(f"error: {message}", file=sys.stderr)
-            return USAGE
-
         @functools.wraps(task)
-        def reporting(cfg: Any) -> None:
+        def explaining(cfg: Any) -> None:
             try:
                 task(cfg)
             except Exception as error:
-                # SystemExit passes through Hydra; to any other exception it adds a line of its own.
-                raise SystemExit(report(error)) from error
+                if explain(error) is None:
+                    raise
+                # Passes through Hydra, which would add a line of its own to any other exception.
+                raise SystemExit(_usage_error(explain(error))) from error
 
         try:
-            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(reporting)()
-        except Exception as error:  # noqa: BLE001 - raised again unless the user can mend it
-            return report(error)
+            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(explaining)()
+        except Exception as error:
+            if explain(error) is None:
+                raise
+            return _usage_error(explain(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _usage_error(message: str | None) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return USAGE

@@ -37,7 +37,7 @@ def evaluate(cfg: Any) -> None:
     evaluation = trainer.validate if cfg.split == "val" else trainer.test
     with interrupts_raised(trainer):
         evaluation(module, datamodule=datamodule, verbose=False)
-    write_scores(cfg, {name: float(value) for name, value in module.scores.items()})
+    write_scores(cfg, {name: value.item() for name, value in module.scores.items()})
 
 
 def load_checkpoint(path: str) -> dict[str, Any]:
@@ -51,9 +51,10 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+        # PyTorch's own message advises to load the file in a way that may run what is in it.
+        hint = "a checkpoint is written by torch.save and holds tensors and plain values only"
         raise ConfigError(
-            Problem("checkpoint", f"is {path}, which cannot be read as a checkpoint: {reason}")
+            Problem("checkpoint", f"is {path}, which cannot be read as a checkpoint", hint=hint)
         ) from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise ConfigError(Problem("checkpoint", f"is {path}, which holds no state_dict"))
@@ -83,12 +84,11 @@ def restore(module: Any, checkpoint: dict[str, Any]) -> None:
     try:
         module.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        trained = checkpoint.get("hyper_parameters", {}).get("model")
-        hint = f"it was trained with {json.dumps(trained)}" if trained else "name its model, as in model=dbnet_tiny"
+        hint = f"without {', '.join(MODEL_GROUPS)} on the command line, the model is the one it was trained with"
         raise ConfigError(Problem("checkpoint", "does not fit the model", hint=hint)) from error
 
 
-def write_scores(cfg: Any, scores: dict[str, float]) -> None:
+def write_scores(cfg: Any, scores: dict[str, int | float]) -> None:
     """Nothing; recall, precision and hmean go to stdout, all of `scores` to metrics.json."""
     from omegaconf import OmegaConf
 

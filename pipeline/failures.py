@@ -13,9 +13,10 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 from pipeline.config import ConfigError, Problem, unknown_key
 from pipeline.data.errors import DataError
 
-# What a part raises when it cannot be built from its values. Lightning's class is known by name, for loading it would
+# What a part raises when it cannot be built from its values. Lightning's class is known by its name: loading it would
 # take seconds.
-REFUSALS = ("ValueError", "ImportError", "ModuleNotFoundError", "MisconfigurationException")
+MISCONFIGURATION = "MisconfigurationException"
+REFUSALS = ("ValueError", "ImportError", "ModuleNotFoundError", MISCONFIGURATION)
 
 
 def explain(error: Exception) -> str | None:
@@ -27,6 +28,8 @@ def explain(error: Exception) -> str | None:
         return str(_not_composed(error))
     if isinstance(error, InstantiationException):
         return _refused(error)
+    if type(error).__name__ == MISCONFIGURATION:
+        return str(error)
     if isinstance(error, (PermissionError, NotADirectoryError)):
         return f"{error.filename}: {error.strerror}"
     return None

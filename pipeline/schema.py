@@ -98,7 +98,6 @@ class TimmEncoder(Part, total=False):
     model_name: str
     pretrained: bool
     weights_path: str | None
-    out_indices: Annotated[list[CountOrZero], Field(min_length=4, max_length=4)]
 
 
 class FPN(Part, total=False):
@@ -188,8 +187,15 @@ class ReceiptSpec(Part, total=False):
     max_skew_degrees: PositiveOrZero
     max_perspective: PositiveOrZero
     desk_fraction: Share
+    clutter: Share
     degradation: PositiveOrZero
     jpeg_quality: CountRange
+
+
+class SmallReceiptSpec(Part, total=False):
+    """pipeline/data/receipts.py: a preset of ReceiptSpec, without arguments"""
+
+    _target_: Required[Literal["pipeline.data.receipts.ReceiptSpec.small"]]
 
 
 class NumImages(TypedDict):
@@ -206,7 +212,7 @@ class ReceiptsRecords(Part, total=False):
     split: Required[Literal["train", "val"]]
     num_images: NumImages
     seed: CountOrZero
-    spec: parts(ReceiptSpec) | None
+    spec: parts(ReceiptSpec, SmallReceiptSpec) | None
     root: str | None
     progress: bool
 

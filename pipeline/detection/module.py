@@ -65,9 +65,11 @@ class DetectionModule(LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, stage="test")
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> list[Any]:
-        """Detections of each image, in its own pixels."""
-        return self._detect(self.model(batch["images"]), batch)
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[dict[str, Any]]:
+        """Boxes and scores of each image, in its own pixels."""
+        # As mappings: Lightning, which copies predictions to the host, takes no frozen dataclass.
+        found = self._detect(self.model(batch["images"]), batch)
+        return [{"boxes": each.boxes, "scores": each.scores} for each in found]
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores(stage="val")
