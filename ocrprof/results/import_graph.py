@@ -214,8 +214,8 @@ def _enclosing(rows: Sequence[ImportRow]) -> list[int | None]:
     around: list[int | None] = []
     for index, row in enumerate(rows):
         stack = stacks.setdefault(row.thread, [])
-        # By depth and by time: the loads that were still running at a stop are not in the table.
-        while stack and (rows[stack[-1]].depth >= row.depth or _end_seconds(rows[stack[-1]]) <= row.start_seconds):
+        # By time, not by depth: the loads that were still running at a stop are not in the table.
+        while stack and _end_seconds(rows[stack[-1]]) <= row.start_seconds:
             stack.pop()
         around.append(stack[-1] if stack else None)
         stack.append(index)

@@ -189,3 +189,7 @@ def test_loads_whose_own_parent_was_cut_off_by_the_stop_are_not_put_under_a_neig
         load("cv2.inner", 65, 70, depth=2, by=(f"{SITE}/cv2/__init__.py", 2), by_module="cv2"),
     )
     assert [row.module for row in found["cv2", "app.py", 2].rows] == ["cv2", "cv2.inner"]
+
+
+def test_loads_of_other_threads_are_charged_to_no_line():
+    assert set(lines_of(load("torch", 0, 50), load("requests", 5, 45, thread=77))) == {("torch", "train.py", 1)}

@@ -197,6 +197,17 @@ def test_an_evaluation_of_one_batch_before_the_next_training_step_is_one():
     assert loops["validation"].num_batches == 1
 
 
+def test_an_evaluation_that_was_left_early_is_not_trained_on_by_the_step_that_follows():
+    spans = [
+        span("fetch", 0, 10, loader=0, n=0, grad=True),
+        *plain_epoch(20, 1, num_batches=2, step=False, grad=False, exhausted=False),
+        span("optimizer.step", 250, 260),
+        span("fetch", 300, 301, loader=0, stop=True),
+    ]
+    loops = loops_of(*spans)
+    assert (loops["train"].num_batches, loops["validation"].num_batches) == (1, 2)
+
+
 def test_an_evaluation_in_the_middle_of_a_training_batch_is_no_part_of_it():
     spans = [
         span("fetch", 0, 10, loader=0, n=0),

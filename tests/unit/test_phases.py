@@ -217,6 +217,13 @@ def test_a_launcher_that_the_program_replaced_has_the_same_pid():
     assert phases(before, after, end=200) == {"interpreter": 10, "site": 20, "imports": 80, "unattributed": 90}
 
 
+def test_the_parent_is_the_launcher_whatever_else_was_still_running():
+    launcher = process(10, loads=(load("torch", 20, 80),))
+    probe = process(30, pid=102, parent_pid=100, loads=(load("json", 90, 99),))
+    main = process(100, pid=103, parent_pid=100, marks={"first-step": 200})
+    assert phases(launcher, probe, main, end=200)["imports"] == 60
+
+
 def test_a_launcher_with_an_unrecorded_shell_in_between_is_still_the_launcher():
     launcher = process(10, marks={"site.end": 20}, loads=(load("click", 20, 60),))
     main = process(100, pid=300, parent_pid=200, marks={"first-step": 200})
@@ -330,6 +337,11 @@ def test_a_crash_in_the_first_forward_pass_is_in_the_first_step():
         ),
     )
     assert failed_in(main) == "first_step"
+
+
+def test_a_crash_in_an_evaluation_is_not_in_the_first_step():
+    main = process(10, marks={"exit.begin": 400}, spans=(span("fetch", 100, 150, loader=1, grad=False),))
+    assert failed_in(main) == "unattributed"
 
 
 def test_a_crash_before_anything_was_recorded_has_no_phase():
