@@ -16,8 +16,6 @@ from pipeline.data import decode
 from pipeline.data.decode import ImageError, decode_image, orient_image, orientation_matrix, read_image
 from pipeline.data.geometry import map_points
 
-REAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-
 DECODERS = ("simplejpeg", "opencv", "pillow")
 
 
@@ -222,9 +220,8 @@ def test_nonsense_orientation_and_broken_exif_count_as_upright():
     assert read_image(broken, exif="apply").orientation == 1
 
 
-@pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real data at {REAL_DATA}")
-def test_a_35_megapixel_scan_decodes_to_the_same_pixels_in_every_decoder():
-    path = min((REAL_DATA / "sroie" / "large" / "img").glob("*.jpg"), key=lambda path: path.stat().st_size)
+def test_a_35_megapixel_scan_decodes_to_the_same_pixels_in_every_decoder(shared_data: Path):
+    path = min((shared_data / "sroie" / "large" / "img").glob("*.jpg"), key=lambda path: path.stat().st_size)
     pixels = decode_image(path)
     assert pixels.shape[0] * pixels.shape[1] > 30_000_000
     np.testing.assert_array_equal(pixels, decode_image(path, decoder="opencv"))

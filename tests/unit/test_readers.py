@@ -15,9 +15,6 @@ from pipeline.data.errors import DataError
 from pipeline.data.readers import AnnotationError, Record, read_audited_json, read_mmocr, read_sroie, receipts_records
 from pipeline.data.receipts import ReceiptSpec, render_receipt
 
-REAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_real_data = pytest.mark.skipif(not REAL_DATA.is_dir(), reason=f"no real data at {REAL_DATA}")
-
 SQUARE = [[1, 2], [11, 2], [11, 8], [1, 8]]
 GOOD_LINE = "1,2,11,2,11,8,1,8,TOTAL"
 
@@ -241,17 +238,15 @@ def test_an_error_is_one_line_also_after_a_worker_has_raised_it():
     assert isinstance(wrapped, DataError)
 
 
-@needs_real_data
-def test_all_sroie_files_parse():
-    records = read_sroie(REAL_DATA / "sroie" / "img", box_dir=REAL_DATA / "sroie" / "box", strict=True)
+def test_all_sroie_files_parse(shared_data: Path):
+    records = read_sroie(shared_data / "sroie" / "img", box_dir=shared_data / "sroie" / "box", strict=True)
     assert len(records) == 64
     assert sum(len(record.texts) for record in records) == 3413
     assert {polygon.shape for record in records for polygon in record.polygons} == {(4, 2)}
 
 
-@needs_real_data
-def test_all_icdar_entries_parse():
-    records = read_mmocr(REAL_DATA / "icdar15" / "textdet_test.json", image_dir=REAL_DATA / "icdar15", strict=True)
+def test_all_icdar_entries_parse(shared_data: Path):
+    records = read_mmocr(shared_data / "icdar15" / "textdet_test.json", image_dir=shared_data / "icdar15", strict=True)
     assert len(records) == 10
     assert all(record.image_path.exists() for record in records)
     assert any(record.ignore.any() for record in records) and not all(record.ignore.all() for record in records)
