@@ -338,11 +338,10 @@ def _matched_pairs(
     pair_gt, pair_det, num_gt, num_det = image.pair_gt, image.pair_det, len(image.gt), len(image.det)
     counts = ~(gt_ignore[pair_gt] | det_ignore[pair_det])
     has_centre = image.pair_counts > 0
-    # Don't-care boxes take part in this one: a hit on one of them makes a pair ambiguous.
+    # One-to-one: the box has one hit, those of ignored detections included. The definition asks as much of the
+    # detection; but one that hits a second box is either ignored or matched many-to-one, so nothing depends on that.
     hits = passes & has_centre
-    is_only_of_gt = np.bincount(pair_gt[hits], minlength=num_gt)[pair_gt] == 1
-    is_only_of_det = np.bincount(pair_det[hits], minlength=num_det)[pair_det] == 1
-    one_to_one = hits & counts & is_only_of_gt & is_only_of_det
+    one_to_one = hits & counts & (np.bincount(pair_gt[hits], minlength=num_gt)[pair_gt] == 1)
 
     hits &= counts
     one_to_many = hits & (np.bincount(pair_gt[hits], minlength=num_gt)[pair_gt] >= 2)

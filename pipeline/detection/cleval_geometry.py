@@ -34,7 +34,7 @@ class Polygons:
     truncated: Floats  # (N, K, 2) towards zero to whole numbers
     areas: Floats  # (N,) |shoelace| of the truncated outline, which crossing itself may make 0
     corners: Floats  # (N, 4, 2) first four truncated vertices, turned so that the shoelace is >= 0
-    is_convex_quad: Bools  # (N,) of the truncated outline
+    is_convex_quad: Bools  # (N,) of the truncated outline, also where it has no area
     aspect_ratios: Floats  # (N,) width over height
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ def pack_polygons(outlines: Outlines) -> Polygons:
         truncated=truncated,
         areas=np.abs(doubled_areas) / 2,
         corners=corners,
-        is_convex_quad=is_convex & (num_vertices == 4) & (doubled_areas != 0),
+        is_convex_quad=is_convex & (num_vertices == 4),
         aspect_ratios=_aspect_ratios(vertices, num_vertices),
     )
 
@@ -191,9 +191,9 @@ def _chain_centres(outline: Floats, length: int) -> Floats:
 
 def meeting_pairs(gt: Polygons, det: Polygons) -> tuple[Ints, Ints]:
     """Indices (P,), (P,) of gt and det whose bounding boxes touch, ascending; others share neither area nor centres."""
-    # Areas are of truncated vertices and centres lie among the vertices as they came: a gt's box holds both.
-    gt_low = np.minimum(gt.vertices, gt.truncated).min(axis=1)
-    gt_high = np.maximum(gt.vertices, gt.truncated).max(axis=1)
+    # A centre lies among a gt's vertices as they came. Truncation moves those up to, but not past, a whole number, and
+    # a detection ends on whole numbers: bounding boxes with a common point still touch when truncated.
+    gt_low, gt_high = gt.truncated.min(axis=1), gt.truncated.max(axis=1)
     det_low, det_high = det.truncated.min(axis=1), det.truncated.max(axis=1)
     x_meets, y_meets = (
         (gt_low[:, None, axis] <= det_high[:, axis]) & (gt_high[:, None, axis] >= det_low[:, axis]) for axis in (0, 1)
@@ -227,11 +227,11 @@ def points_inside(points: Floats, outlines: Floats) -> Bools:
 
 
 def pair_areas(gt: Polygons, det: Polygons, pair_gt: Ints, pair_det: Ints) -> Floats:
-    """(P,) area that the truncated outlines of each pair share; 0 for a detection without area."""
+    """(P,) area that the truncated outlines of each pair share."""
     is_convex = gt.is_convex_quad[pair_gt] & det.is_convex_quad[pair_det]
     areas = np.zeros(len(pair_gt))
     areas[is_convex] = convex_intersection_areas(gt.corners[pair_gt[is_convex]], det.corners[pair_det[is_convex]])
-    others = np.flatnonzero(~is_convex & (det.areas[pair_det] > 0))
+    others = np.flatnonzero(~is_convex)
     if len(others):
         import shapely
 
@@ -270,7 +270,7 @@ def _inner_boundary(outline: Floats, window: Floats, *, keep_shared: bool) -> Fl
     if keep_shared:
         is_dropped &= du * dx[:, None] + dv * dy[:, None] <= 0
     is_out = (is_dropped | (is_parallel & (heights < 0))).any(axis=1)
-    shares = np.maximum(np.minimum(leaves, 1.0) - np.maximum(enters, 0.0), 0.0)
+    shares = np.maximum(leaves - enters, 0.0)
     return (np.where(is_out, 0.0, shares) * (x * dy - y * dx)).sum(axis=0)
 
 

@@ -15,7 +15,6 @@ from pipeline.detection.cleval_core import (
 from pipeline.detection.cleval_geometry import (
     box_scales,
     convex_intersection_areas,
-    min_area_rectangles,
     pack_polygons,
     pair_areas,
     points_inside,
@@ -130,6 +129,18 @@ def test_centres_use_vertices_as_they_come():
     assert count_image([rect(0, 0, 50, 5)], [shifted], gt_texts=["hello"]).num_char_tp == 0
 
 
+def test_a_centre_is_asked_of_truncated_detections():
+    assert count_image([rect(0, 0, 25.9, 10)], [LINE], gt_texts=["hello"]).num_char_tp == 2  # the third is at x = 25
+
+
+@pytest.mark.parametrize("side", [1, -1], ids=["right", "left"])
+def test_a_sliver_that_truncation_leaves_without_area_keeps_its_centre(side):
+    ends = (20.2, 20.8), (30, 50), (20, 50)
+    sliver, word, both = (rect(min(side * a, side * b), 0, max(side * a, side * b), 10) for a, b in ends)
+    counters = count_image([both], [sliver, word], gt_texts=["i", "word"])
+    assert (counters.num_char_tp, counters.num_merged) == (5, 1)
+
+
 def test_text_in_a_tall_box_runs_down():
     tall, upper_half = rect(0, 0, 10, 60), rect(0, 0, 10, 30)
     assert count_image([upper_half], [tall], gt_texts=["abcdef"]).num_char_tp == 3
@@ -153,6 +164,11 @@ def test_a_detection_without_area_is_false_and_takes_nothing_from_its_neighbours
     flat = rect(0, 5, 50, 5)
     counters = count_image([flat, LINE], [LINE], gt_texts=["hello"])
     assert counters == Counters(num_char_gt=5, num_char_det=6, num_char_tp=5, num_char_fp=1)
+
+
+def test_a_detection_crossed_into_lobes_that_cancel_is_false():
+    bow_tie = np.array([[0, 0], [50, 10], [50, 0], [0, 10]], dtype=np.float64)  # its signed area is 0
+    assert count_image([bow_tie], [LINE], gt_texts=["hello"]).num_char_tp == 0
 
 
 def test_a_detection_of_less_than_a_pixel_is_false():
@@ -230,6 +246,24 @@ def test_dont_care_boxes_without_a_centre_in_the_detection_do_not_add_up():
     deep = [rect(x, -30, x + 20, 9) for x in (0, 25, 50, 75)]  # 4 x 18 %, centres at y < 0
     for specks in (hanging, deep):
         assert count_image([page], specks, gt_texts=["###"] * 4).num_char_fp == 1
+
+
+def test_dont_care_area_taken_by_other_boxes_does_not_add_up():
+    page = rect(0, 0, 100, 10)
+    specks = [rect(x, 0, x + 10, 10) for x in (0, 20, 40)]
+    counters = count_image([page], [*specks, specks[0]], gt_texts=["###"] * 3 + ["ab"])
+    assert counters == Counters(num_char_gt=2, num_char_det=1, num_char_fp=1)
+
+
+def test_a_dont_care_box_ignores_by_area_alone():
+    strip = rect(0, 0, 50, 4)  # all of it in the box, none of the box's centres in it
+    assert count_image([strip], [LINE], gt_texts=["###"]) == Counters()
+
+
+def test_a_dont_care_box_has_as_many_centres_as_its_shape_says_whatever_its_transcript():
+    above, below = rect(0, 0, 100, 10), rect(0, 30, 100, 40)  # ten centres each, one of them at x = 25
+    column = rect(20, 0, 30, 40)  # a quarter of it in either
+    assert count_image([column], [above, below], gt_texts=["###", "###"]) == Counters()
 
 
 def test_a_second_hit_by_an_ignored_detection_leaves_a_box_without_a_one_to_one_match():
@@ -320,6 +354,11 @@ def test_a_box_of_another_scale_yields_to_boxes_of_the_bin():
     assert low == Counters(num_char_gt=5, num_char_det=5, num_char_tp=5)
 
 
+def test_a_dont_care_box_is_so_in_every_bin():
+    counted = count_image_by_scale([LINE], [LINE], gt_ignore=[True], scale_bins=(0.0, 0.5, 1.0), longer_side=100)
+    assert counted == [Counters()] * 3
+
+
 def test_scale_is_the_short_side_of_the_rounded_smallest_rectangle():
     turned = np.array([[0, 30], [40, 0], [46, 8], [6, 38]], dtype=np.float64)  # 50 x 10
     polygons = pack_polygons([rect(0, 0, 10.4, 60), turned])
@@ -327,9 +366,13 @@ def test_scale_is_the_short_side_of_the_rounded_smallest_rectangle():
 
 
 def test_of_two_smallest_rectangles_the_one_with_the_shorter_side_is_taken():
-    quad = np.array([[[550, 418], [583, 407], [593, 422], [560, 433]]], dtype=np.float64)  # 687.5 either way
-    sides = np.linalg.norm(np.diff(min_area_rectangles(quad)[0], axis=0), axis=1)
-    assert min(sides) == pytest.approx(17.393, abs=1e-3)
+    quad = np.array([[0, -6], [27, 3], [30, 10], [-3, 7]], dtype=np.float64)  # 438 = 33.1 x 13.2 = 32.8 x 13.3
+    assert box_scales(pack_polygons([quad]), longer_side=1) == pytest.approx([np.hypot(13, 1)])
+
+
+def test_halves_round_to_even_whatever_noise_the_rotation_left():
+    quad = np.array([[4, 3], [24, 4], [36, 12], [-6, 14]], dtype=np.float64)
+    assert box_scales(pack_polygons([quad]), longer_side=1) == pytest.approx([10.0])
 
 
 def test_an_image_without_size_has_no_scale():
@@ -350,6 +393,20 @@ def test_convex_areas_equal_shapely_s_where_edges_cross_touch_and_coincide():
     assert len(first) > 2000
     expected = shapely.area(shapely.intersection(shapely.polygons(first), shapely.polygons(second)))
     assert convex_intersection_areas(first, second) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_box_without_area_shares_none_even_along_an_edge():
+    assert shared_area(rect(0, 0, 50, 0), LINE) == 0.0
+
+
+def test_all_vertices_of_a_long_outline_bound_its_area():
+    six = np.array([[0, 0], [25, 0], [50, 0], [50, 10], [25, 10], [0, 10]], dtype=np.float64)
+    assert shared_area(six, LINE) == 500.0
+
+
+def test_a_spike_adds_no_area():
+    spiked = np.array([[0, 0], [10, 0], [10, 10], [10, -5]], dtype=np.float64)
+    assert shared_area(spiked, rect(0, -20, 20, 20)) == pytest.approx(25.0)
 
 
 def test_a_convex_quad_is_told_from_a_dented_and_a_crossed_one():
