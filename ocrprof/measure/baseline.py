@@ -15,7 +15,10 @@ from ocrprof.results.startup import observe
 
 
 def measure_baseline(plan: BaselinePlan, *, progress: Progress) -> BaselineReport:
-    """The start-up report and the training run in one, not yet judged. A start-up that fails is reported without a training run."""
+    """The start-up report and the training run in one, not yet judged.
+
+    A start-up that fails is reported without a training run.
+    """
     startup = measure_startup(
         StartupPlan(
             target=plan.target,

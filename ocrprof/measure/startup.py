@@ -18,7 +18,10 @@ Progress = Callable[[str], None]
 
 
 def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
-    """The report, not yet judged, of `plan.runs` runs after `plan.warmup` uncounted ones. The first run that fails is the last one."""
+    """The report, not yet judged, of `plan.runs` runs after `plan.warmup` uncounted ones.
+
+    The first run that fails is the last one.
+    """
     measured: list[tuple[Outcome, list[ProcessRecords]]] = []
     runs: list[Run] = []
     until = plan.until or "first-step"

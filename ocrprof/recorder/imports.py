@@ -96,6 +96,9 @@ class _Watch:
                 "by_module": None if asker is None else asker.f_globals.get("__name__"),
             }
         )
+        if not stack:
+            # A process that hangs or is killed right after this load has still told of it.
+            recorder.flush()
 
 
 def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -> "Callable[..., object]":

@@ -14,7 +14,7 @@ from recording import PYTHON, TARGETS
 
 HEAVY = {
     "torch", "torchvision", "lightning", "pytorch_lightning", "hydra", "omegaconf", "timm", "cv2", "numpy", "pandas",
-    "plotly", "wandb", "pydantic", "jinja2", "psutil", "pynvml",
+    "plotly", "wandb", "psutil", "pynvml",
 }  # fmt: skip
 RICH_HEAVY = {"rich.console", "rich.markdown", "rich.syntax", "rich.table", "pygments", "markdown_it"}
 
