@@ -14,7 +14,9 @@ def map_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def polygon_area(polygon: np.ndarray) -> float:
     """The area of `polygon` (n, 2) by the shoelace formula, in px², whichever way round it runs."""
     x, y = polygon.astype(np.float64).T
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+    # Not np.roll, which takes longer than the sums.
+    twice = np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:]) + x[-1] * y[0] - y[-1] * x[0]
+    return abs(float(twice)) / 2
 
 
 def clip_to_canvas(polygon: np.ndarray, *, width: int, height: int) -> np.ndarray:

@@ -40,24 +40,31 @@ class ReceiptSpec:
     jpeg_quality: tuple[int, int] = (40, 95)
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("long_side", 64, 8192), ("aspect", 0.25, 8.0), ("num_lines", 1, 1000), ("jpeg_quality", 1, 100),
-        ):  # fmt: skip
+        for name, kind, low, high in (
+            ("long_side", int, 64, 8192),
+            ("aspect", float, 0.25, 8.0),
+            ("num_lines", int, 1, 1000),
+            ("jpeg_quality", int, 1, 100),
+        ):
             pair = tuple(getattr(self, name))
             if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high:
-                raise ValueError(
-                    f"ReceiptSpec.{name} is {pair}: two numbers in order, within {low} to {high}, were expected"
-                )
-            object.__setattr__(self, name, pair)
+                raise ValueError(f"{name} is {list(pair)}: two numbers in order, within {low} to {high}, were expected")
+            # 13 and 13.0 are one spec, with one folder of pages.
+            object.__setattr__(self, name, tuple(kind(value) for value in pair))
         for name, low, high in (
-            ("min_text_px", 6, 200), ("max_skew_degrees", 0, 20), ("max_perspective", 0, 0.1),
-            ("desk_fraction", 0, 1), ("clutter", 0, 1), ("degradation", 0, 1),
-        ):  # fmt: skip
+            ("min_text_px", 6, 200),
+            ("max_skew_degrees", 0, 20),
+            ("max_perspective", 0, 0.1),
+            ("desk_fraction", 0, 1),
+            ("clutter", 0, 1),
+            ("degradation", 0, 1),
+        ):
             if not low <= getattr(self, name) <= high:
-                raise ValueError(f"ReceiptSpec.{name} is {getattr(self, name)}: it lies within {low} to {high}")
+                raise ValueError(f"{name} is {getattr(self, name)}: it lies within {low} to {high}")
+            object.__setattr__(self, name, float(getattr(self, name)))
         if self.num_lines[0] * _ROWS_A_LINE * self.min_text_px * _TIGHTEST_LEADING > _TEXT_SHARE * self.tallest_px:
             raise ValueError(
-                f"ReceiptSpec.num_lines: {self.num_lines[0]} lines of {self.min_text_px} px "
+                f"num_lines: {self.num_lines[0]} lines of {self.min_text_px} px "
                 f"do not fit a page {self.tallest_px:.0f} px tall"
             )
 
@@ -69,7 +76,7 @@ class ReceiptSpec:
     @classmethod
     def small(cls) -> ReceiptSpec:
         """Pages for training on a CPU: at most 640 px, 18 to 40 lines, text that survives at that size."""
-        return cls(long_side=(600, 640), aspect=(1.3, 2.0), num_lines=(18, 40), min_text_px=12.0)
+        return cls(long_side=(600, 640), aspect=(1.3, 2.0), num_lines=(18, 40))
 
 
 @dataclass(frozen=True)

@@ -133,23 +133,25 @@ def letterbox_matrix(image: np.ndarray, *, size: int) -> np.ndarray:
 
 
 def _apply(image: np.ndarray, polygons: Sequence[np.ndarray], *, matrix: np.ndarray, size: int) -> Transformed:
-    mapped = [map_points(polygon, matrix) for polygon in polygons]
-    clipped = [clip_to_canvas(polygon, width=size, height=size) for polygon in mapped]
-    visible = [_share(part, whole) for part, whole in zip(clipped, mapped, strict=True)]
+    parts = [_part_on_canvas(map_points(polygon, matrix), size=size) for polygon in polygons]
     return Transformed(
         image=_warp(image, matrix=matrix, size=size),
-        polygons=clipped,
-        visible=np.array(visible, np.float32),
+        polygons=[part for part, _ in parts],
+        visible=np.array([share for _, share in parts], np.float32),
         matrix=matrix,
         to_source=np.linalg.inv(matrix),
     )
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> float:
-    area = polygon_area(whole)
-    if not len(part):
-        return 0.0
-    return min(1.0, polygon_area(part) / area) if area > 0 else 1.0
+def _part_on_canvas(polygon: np.ndarray, *, size: int) -> tuple[np.ndarray, float]:
+    """What a canvas of `size` px shows of `polygon`, and which share of its area that is."""
+    if polygon.min() >= 0 and polygon.max() <= size - 1:
+        return polygon, 1.0
+    part = clip_to_canvas(polygon, width=size, height=size)
+    area = polygon_area(polygon)
+    if not len(part) or area == 0:
+        return part, 0.0
+    return part, min(1.0, polygon_area(part) / area)
 
 
 def _warp(image: np.ndarray, *, matrix: np.ndarray, size: int) -> np.ndarray:
@@ -162,12 +164,11 @@ def _warp(image: np.ndarray, *, matrix: np.ndarray, size: int) -> np.ndarray:
     factor = math.floor(shrink)
     if factor >= 2:
         height, width = image.shape[:2]
-        small = max(1, width // factor), max(1, height // factor)
+        # Sides that divide evenly: OpenCV averages whole blocks several times as fast as fractions of pixels.
+        image = cv2.copyMakeBorder(image, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
+        small = image.shape[1] // factor, image.shape[0] // factor
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        # The real factors: the sides need not divide evenly.
-        x_scale, y_scale = width / small[0], height / small[1]
-        grow = np.array([[x_scale, 0, (x_scale - 1) / 2], [0, y_scale, (y_scale - 1) / 2], [0, 0, 1]])
-        matrix = matrix @ grow
+        matrix = matrix @ np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
     return cv2.warpAffine(
         image, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=_BORDER
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -265,7 +267,6 @@ def configuration(receipts_root: Path) -> dict[str, object]:
                     "long_side": [600, 640],
                     "aspect": [1.3, 2.0],
                     "num_lines": [18, 40],
-                    "min_text_px": 12.0,
                 },
                 "root": str(receipts_root),
                 "progress": False,
@@ -283,6 +284,16 @@ def configuration(receipts_root: Path) -> dict[str, object]:
         },
         "batch_size": 2,
     }
+
+
+def test_reading_decoding_and_rendering_load_no_torch():
+    modules = "pipeline.data.receipts, pipeline.data.readers, pipeline.data.decode, pipeline.data.transforms"
+    root = Path(__file__).resolve().parents[2]
+    code = f"import sys, {modules}; print([name for name in ('torch', 'lightning', 'hydra') if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=root
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_opencv_used_before_workers_start_does_not_hang_them(receipts_root: Path):

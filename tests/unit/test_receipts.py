@@ -122,6 +122,12 @@ def test_a_spec_that_no_page_can_meet_is_refused_and_names_the_field(field: str,
         ReceiptSpec(**{field: value})
 
 
+def test_whole_and_decimal_numbers_are_one_spec():
+    whole = ReceiptSpec(aspect=[2, 3], min_text_px=13, clutter=1)
+    assert whole == ReceiptSpec(aspect=(2.0, 3.0), min_text_px=13.0, clutter=1.0)
+    assert repr(whole) == repr(ReceiptSpec(aspect=(2.0, 3.0), min_text_px=13.0, clutter=1.0))
+
+
 def test_too_many_lines_for_the_page_are_refused():
     with pytest.raises(ValueError, match="num_lines"):
         ReceiptSpec(long_side=(300, 320), num_lines=(100, 120))
