@@ -59,8 +59,8 @@ def package_rows(rows: Sequence[ImportRow]) -> list[PackageRow]:
         package: sum(row.self_seconds for row in of_package if row.thread == 0)
         for package, of_package in by_package.items()
     }
-    dominated = _dominated(rows, set(by_package))
-    first_rows = first_loads(rows)
+    graph = _Graph(rows, owners)
+    dominated = _dominated(graph, set(by_package))
     packages = []
     for package, of_package in by_package.items():
         others = sorted(dominated[package] - {package}, key=lambda name: -self_seconds[name])
@@ -74,25 +74,10 @@ def package_rows(rows: Sequence[ImportRow]) -> list[PackageRow]:
                 dominated_packages=others,
                 num_modules=len({row.module for row in of_package if row.ok}),
                 first_importer=of_package[0].importer,
-                chain=chain(of_package[0], first_rows),
+                chain=graph.chain(package),
             )
         )
     return sorted(packages, key=lambda row: -row.self_seconds)
-
-
-def chain(row: ImportRow, first_rows: dict[str, ImportRow]) -> list[str]:
-    """From the program's own file to the module of `row`, `module (file:line)`: the line that imports the next one."""
-    hops = [row.module]
-    seen = {row.module}
-    current: ImportRow | None = row
-    while current is not None and current.importer is not None:
-        importer = current.importer_module or PurePath(current.importer.file).stem
-        hops.append(f"{importer} ({current.importer.file}:{current.importer.line})")
-        if importer in seen:
-            break
-        seen.add(importer)
-        current = first_rows.get(importer)
-    return hops[::-1]
 
 
 def first_loads(rows: Iterable[ImportRow]) -> dict[str, ImportRow]:
@@ -168,10 +153,10 @@ def program_imports(rows: Sequence[ImportRow], *, owners: dict[str, Owner]) -> l
     A load is charged to the line whose import statement it ran under. Where there is none (the program called a
     function of a library, and that imported something) the load is left out.
     """
-    behind = _Behind(rows, owners)
+    graph = _Graph(rows, owners)
     groups: dict[tuple[str, str, int], list[ImportRow]] = {}
     for index, row in enumerate(rows):
-        found = behind.line_of(index) if row.thread == 0 else None
+        found = graph.line_of(index) if row.thread == 0 else None
         if found is not None:
             groups.setdefault((found[0], found[1].file, found[1].line), []).append(row)
     return [
@@ -180,32 +165,81 @@ def program_imports(rows: Sequence[ImportRow], *, owners: dict[str, Owner]) -> l
     ]
 
 
-class _Behind:
-    """Finds for each load the program's line under which it ran, and the package that this line imports."""
+class _Graph:
+    """Who imported what, with what is known from time: which load each one ran inside.
+
+    Where a function made an import when it was called, its module says nothing of the cause: what was being loaded
+    then is, and without that the call.
+    """
 
     def __init__(self, rows: Sequence[ImportRow], owners: dict[str, Owner]) -> None:
-        self._rows = rows
+        self.rows = rows
         self._owners = owners
         self._around = _enclosing(rows)
+        self._first: dict[str, int] = {}
+        self._first_of_package: dict[str, int] = {}
+        for index, row in enumerate(rows):
+            self._first.setdefault(row.module, index)
+            self._first_of_package.setdefault(top_level(row.module), index)
         self._found: dict[int, tuple[str, Location] | None] = {}
 
     def line_of(self, index: int) -> tuple[str, Location] | None:
-        """The package and the line; None for the program's own modules, and where no line is known."""
+        """The package and line of the program's import under which a load ran; None where no such line is known."""
         if index not in self._found:
-            # A load encloses its nested ones and began before them: the recursion ends at an outermost one.
-            self._found[index] = self._find(index)
+            # Rows are asked in the order of their start, in which a load stands before what it encloses.
+            self._found[index] = self._find_line(index)
         return self._found[index]
 
-    def _find(self, index: int) -> tuple[str, Location] | None:
-        row, around = self._rows[index], self._around[index]
-        package = top_level(row.module)
-        if self._owners.get(package) == "program":
+    def chain(self, package: str) -> list[str]:
+        """From the program's own file to the first load of a package, `module (file:line)`: what imports the next one.
+
+        It begins later where a function of a library made the import and no load was going on around it.
+        """
+        index = self._first_of_package[package]
+        hops = [self.rows[index].module]
+        seen = {index}
+        while (row := self.rows[index]).importer is not None:
+            hops.append(f"{_importer_name(row)} ({row.importer.file}:{row.importer.line})")
+            above = self._cause(index)
+            if above is None or above in seen:
+                break
+            if self.rows[above].module != row.importer_module:
+                hops.append(self.rows[above].module)
+            seen.add(above)
+            index = above
+        return hops[::-1]
+
+    def cause(self, index: int) -> str | None:
+        """The package whose loading made this load happen; None for the program's main file."""
+        above = self._cause(index)
+        return None if above is None else top_level(self.rows[above].module)
+
+    def _cause(self, index: int) -> int | None:
+        row, around = self.rows[index], self._around[index]
+        importer = self._first.get(row.importer_module or "")
+        if importer is None or importer == index:
+            return around if row.importer_module != _ROOT else None
+        if _end_seconds(self.rows[importer]) > row.start_seconds:
+            return importer
+        if around is not None:
+            return around
+        return importer if self._is_program(self.rows[importer].module) else None
+
+    def _find_line(self, index: int) -> tuple[str, Location] | None:
+        row, around = self.rows[index], self._around[index]
+        if self._is_program(row.module):
             return None
-        importer = row.importer_module or ""
-        if row.importer is not None and (importer == _ROOT or self._owners.get(top_level(importer)) == "program"):
-            return package, row.importer
+        if row.importer is not None and self._is_program(row.importer_module or ""):
+            return top_level(row.module), row.importer
         # A library's own import: whoever imported the library caused it, also where one of its functions made it.
         return None if around is None else self.line_of(around)
+
+    def _is_program(self, module: str) -> bool:
+        return module == _ROOT or self._owners.get(top_level(module)) == "program"
+
+
+def _importer_name(row: ImportRow) -> str:
+    return row.importer_module or (PurePath(row.importer.file).stem if row.importer else "?")
 
 
 def _enclosing(rows: Sequence[ImportRow]) -> list[int | None]:
@@ -237,16 +271,11 @@ def _union_seconds(rows: Iterable[ImportRow]) -> float:
     return total
 
 
-def _dominated(rows: Sequence[ImportRow], packages: set[str]) -> dict[str, set[str]]:
+def _dominated(graph: _Graph, packages: set[str]) -> dict[str, set[str]]:
     """For each package those (itself among them) that every recorded way from the program leads through it to."""
     imports: dict[str, set[str]] = {}
-    around = _enclosing(rows)
-    for index, row in enumerate(rows):
-        importer = top_level(row.importer_module) if row.importer_module else _ROOT
-        enclosing = around[index]
-        if row.importer is None and enclosing is not None:
-            importer = top_level(rows[enclosing].module)
-        imports.setdefault(importer if importer in packages else _ROOT, set()).add(top_level(row.module))
+    for index, row in enumerate(graph.rows):
+        imports.setdefault(graph.cause(index) or _ROOT, set()).add(top_level(row.module))
     everything = _reached(imports, without=None)
     return {package: everything - _reached(imports, without=package) | {package} for package in packages}
 

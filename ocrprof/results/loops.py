@@ -31,17 +31,24 @@ def build_loops(records: Sequence[ProcessRecords]) -> list[LoopStatistics]:
 
 
 def performance_metrics(loops: Iterable[LoopStatistics], *, memory: Memory | None = None) -> dict[str, float]:
-    """The figures by the names that the audited project logs: `performance/val_batch_mean`; seconds, GiB, percent."""
+    """The figures by the names that the audited project logs: `performance/val_batch_mean`; seconds, GiB, percent.
+
+    As there, a batch is timed between the hooks `on_…_batch_start` and `on_…_batch_end`: without fetch and transfer.
+    Unlike there, warm-up batches are left out.
+    """
     metrics: dict[str, float | None] = {}
     for loop in loops:
         prefix = "performance/val" if loop.name == "validation" else "performance/train"
+        batches = _between_hooks(loop)
+        steady = batches[loop.num_warmup :]
         metrics |= {
-            f"{prefix}_batch_mean": loop.mean_seconds,
-            f"{prefix}_batch_median": loop.median_seconds,
-            f"{prefix}_batch_p95": loop.p95_seconds,
-            f"{prefix}_batch_p99": loop.p99_seconds,
-            f"{prefix}_batch_std": loop.std_seconds,
-            f"{prefix}_batch_time": loop.batch_seconds[-1] if loop.batch_seconds else None,
+            f"{prefix}_batch_mean": statistics.fmean(steady) if steady else None,
+            f"{prefix}_batch_median": statistics.median(steady) if steady else None,
+            f"{prefix}_batch_p95": percentile(steady, 95) if steady else None,
+            f"{prefix}_batch_p99": percentile(steady, 99) if steady else None,
+            f"{prefix}_batch_std": standard_deviation(steady),
+            f"{prefix}_batch_time": batches[-1] if batches else None,
+            f"{prefix}_batch_idx": len(batches) - 1 if batches else None,
             f"{prefix}_epoch_time": loop.total_seconds,
             f"{prefix}_num_batches": loop.num_batches,
         }
@@ -50,6 +57,12 @@ def performance_metrics(loops: Iterable[LoopStatistics], *, memory: Memory | Non
         for name, num_bytes in (("", memory.gpu_allocated_bytes), ("_reserved", memory.gpu_reserved_bytes)):
             metrics[f"performance/gpu_memory{name}_gb"] = None if num_bytes is None else num_bytes / 2**30
     return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def _between_hooks(loop: LoopStatistics) -> list[float]:
+    """Seconds of each batch without what Lightning does before its first hook."""
+    before = [loop.parts[name] for name in ("fetch", "transfer") if name in loop.parts]
+    return [total - sum(part[index] for part in before) for index, total in enumerate(loop.batch_seconds)]
 
 
 def _statistics(loop: Loop, spans: Sequence[Span]) -> LoopStatistics:

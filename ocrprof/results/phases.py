@@ -68,6 +68,8 @@ class Timeline:
 
     def loading_ns(self) -> int:
         """Time in which a module was being loaded on a main thread of the lane, whatever the phase."""
+        if not self.lane:
+            return 0
         limits = [process.start_ns for process in self.lane[1:]] + [self.end_ns]
         return sum(
             union_ns(_loads(process), start_ns=process.start_ns, end_ns=min(limit_ns, self.end_ns))

@@ -112,6 +112,46 @@ def test_the_chain_names_the_line_of_every_hop_from_the_programs_file():
     ]
 
 
+def test_a_chain_begins_at_the_library_whose_function_was_called():
+    packages = packages_of(
+        load("hydra", 0, 50, by=(f"{HOME}/train.py", 2)),
+        load("hydra.utils", 10, 20, depth=1, by=(f"{SITE}/hydra/__init__.py", 5), by_module="hydra"),
+        load("timm", 100, 190, by=(f"{SITE}/hydra/utils.py", 650), by_module="hydra.utils"),
+        load("torch", 110, 180, depth=1, by=(f"{SITE}/timm/__init__.py", 3), by_module="timm"),
+    )
+    assert packages["torch"].chain == [
+        f"hydra.utils ({SITE}/hydra/utils.py:650)",
+        f"timm ({SITE}/timm/__init__.py:3)",
+        "torch",
+    ]
+
+
+def test_a_chain_through_a_library_that_is_called_during_an_import_goes_through_that_import():
+    packages = packages_of(
+        load("lightning_utilities", 0, 9),
+        load("lightning", 10, 190, by=(f"{HOME}/train.py", 2)),
+        load(
+            "torch", 20, 180, depth=1, by=(f"{SITE}/lightning_utilities/core.py", 78), by_module="lightning_utilities"
+        ),
+    )
+    assert packages["torch"].chain == [
+        f"__main__ ({HOME}/train.py:2)",
+        "lightning",
+        f"lightning_utilities ({SITE}/lightning_utilities/core.py:78)",
+        "torch",
+    ]
+    assert packages["lightning"].dominated_packages == ["torch"]
+    assert packages["lightning_utilities"].dominated_packages == []
+
+
+def test_a_chain_through_a_function_of_the_program_goes_on_to_its_main_file():
+    packages = packages_of(
+        load("ocr", 0, 50, file=f"{HOME}/ocr.py", by=(f"{HOME}/train.py", 2)),
+        load("torch", 100, 190, by=(f"{HOME}/ocr.py", 30), by_module="ocr"),
+    )
+    assert packages["torch"].chain == [f"__main__ ({HOME}/train.py:2)", f"ocr ({HOME}/ocr.py:30)", "torch"]
+
+
 def test_a_chain_ends_where_importers_go_in_a_circle():
     rows = packages_of(
         load("a", 0, 10, by=("/b.py", 1), by_module="b"), load("b", 1, 9, depth=1, by=("/a.py", 1), by_module="a")
