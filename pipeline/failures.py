@@ -1,5 +1,6 @@
 """Tells what a user can mend from a bug, and says it in one message."""
 
+import traceback
 from collections.abc import Iterator
 
 from hydra.errors import (
@@ -28,6 +29,8 @@ def explain(error: Exception) -> str | None:
         return str(_not_composed(error))
     if isinstance(error, InstantiationException):
         return _refused(error)
+    if isinstance(error, ValueError) and _raised_in(error).startswith("hydra."):
+        return str(error)
     if type(error).__name__ == MISCONFIGURATION:
         return str(error)
     if isinstance(error, (PermissionError, NotADirectoryError)):
@@ -41,12 +44,21 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
+def _raised_in(error: BaseException) -> str:
+    """Name of the module that raised `error`."""
+    module = ""
+    for place, _ in traceback.walk_tb(error.__traceback__):
+        module = str(place.f_globals.get("__name__", ""))
+    return module
+
+
 def _refused(error: InstantiationException) -> str | None:
     """What a part says of its values, or that there is no such part; None if it failed in some other way."""
     deepest = list(_causes(error))[-1]
     if type(deepest).__name__ not in REFUSALS:
         return None
-    return f"{str(error).rpartition('full_key: ')[2]}: {deepest}"
+    _, keyed, key = str(error).rpartition("full_key: ")
+    return f"{key}: {deepest}" if keyed else str(deepest)
 
 
 def _not_composed(error: ConfigCompositionException | OverrideParseException) -> Problem:

@@ -40,7 +40,7 @@ def refused(*overrides: str) -> str:
     """What is said of the training configuration with these overrides."""
     try:
         check_config(composed(*overrides), Train)
-    except (ConfigError, HydraException) as error:
+    except (ConfigError, HydraException, ValueError) as error:
         return explain(error) or pytest.fail(f"not explained: {error!r}")
     return pytest.fail("accepted")
 
@@ -127,6 +127,7 @@ def test_both_splits_of_the_receipts_are_one_data_set() -> None:
         ("trainer.max_epochs=[1", ["trainer.max_epochs=[1 cannot be read"]),
         ("trainer.max_epochs=1,2", ["trainer.max_epochs=1,2", "--multirun"]),
         ("data.train.transform.size=64", ["data.train.transform.size is not a key"]),
+        ("scheduler=null", ["group override must be a string"]),
         ("seed=${nowhere}", ["seed cannot be resolved", "nowhere"]),
     ],
 )
