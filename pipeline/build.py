@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 from hydra.utils import instantiate
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
@@ -16,9 +15,6 @@ NOT_ARGUMENTS = ("root", "size", "strict")
 
 def build_datamodule(cfg: DictConfig) -> LightningDataModule:
     """The data module of `cfg.data`, which builds its splits itself, when a stage needs them."""
-    # Loading processes are forked. Had OpenCV threads here, say from post-processing in the sanity check, each fork
-    # would wait for ever for threads that it does not have.
-    cv2.setNumThreads(1)
     keys = [key for key in cfg.data if not key.startswith("_") and key not in NOT_ARGUMENTS]
     # The nodes are handed over as they are, so that what is built from them keeps its path, as in data.train.
     return _target(cfg.data)(**{key: cfg.data[key] for key in keys})

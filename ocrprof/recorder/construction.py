@@ -39,7 +39,7 @@ def watch_construction(
             return instance
         if not any(name in open_spans for name in unless_inside):
             _wrap_once(recorder, cls, lambda: _Recorded(recorder, cls, span, attributes, after))
-        elif nested is not None and open_spans[-1] == span:
+        elif nested is not None and span in open_spans and "submodule.init" not in open_spans:
             _wrap_once(recorder, cls, lambda: _Nested(recorder, cls, nested))
         return instance
 

@@ -31,10 +31,13 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
             batch = original(self)
         except BaseException as error:
             core.hide_frame(error)
+            attributes = iterators.describe(self)
             if isinstance(error, StopIteration):
+                # The end of an epoch is no failure, and no batch.
                 iterators.exhausted(self)
-                error = None  # type: ignore[assignment]  # the end of an epoch is no failure
-            recorder.end("fetch", start, attributes={**iterators.describe(self), "stop": True}, error=error)
+                recorder.end("fetch", start, attributes={**attributes, "stop": True})
+            else:
+                recorder.end("fetch", start, attributes=attributes, error=error)
             raise
         attributes = iterators.describe(self)
         attributes["batch_size"] = batch_size(batch)

@@ -128,6 +128,12 @@ def test_a_steady_run_of_a_plain_loop_ends_after_steps_and_evaluation(tmp_path):
     recorded = record(tmp_path / "run", PYTHON, TORCH_SCRIPT, until="steady", settings={"OCRPROF_TRAIN_BATCHES": "5"})
     assert len(recorded.spans("optimizer.step")) == 16
     assert "evaluated" in recorded.marks()
+    by_loader = {}
+    for fetch in recorded.spans("fetch"):
+        by_loader.setdefault(fetch["a"]["loader"], []).append(fetch["a"].get("stop", False))
+    # Two epochs of training and an evaluation, each an iterator of its own: eight batches, then the end.
+    assert list(by_loader.values())[:2] == [[False] * 8 + [True]] * 2
+    assert list(by_loader.values())[2][:8] == [False] * 8
 
 
 def test_a_steady_run_limits_the_training_batches_and_times_the_parts(tmp_path):
