@@ -83,6 +83,29 @@ def test_batches_add_up_and_reset_forgets_them():
     assert len(metric.image_counters()) == 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_neither_batching_nor_the_order_of_images_changes_a_score(seed):
+    rng = np.random.default_rng(seed)
+    gt = [np.stack([LINE + rng.integers(0, 80, 2) for _ in range(rng.integers(1, 6))]) for _ in range(12)]
+    det = [quads + rng.normal(0, 4, quads.shape) * (rng.random(len(quads)) < 0.5)[:, None, None] for quads in gt]
+    texts = [["".join(rng.choice(list("abc"), size=rng.integers(1, 7))) for _ in quads] for quads in gt]
+    misread = [[text[::-1] for text in own] for own in texts]
+    settings = {"average": ("micro", "image")[seed % 2], "end_to_end": True, "scale_wise": True}
+    whole, shuffled = CLEval(**settings), CLEval(**settings)
+
+    def update(metric, indices):
+        det_part, gt_part, text_part, misread_part = ([part[i] for i in indices] for part in (det, gt, texts, misread))
+        sizes = [(100 + i, 200 + 100 * i) for i in indices]
+        metric.update(det_part, gt_part, gt_texts=text_part, det_texts=misread_part, source_sizes=sizes)
+
+    update(whole, range(12))
+    for indices in np.array_split(rng.permutation(12), rng.integers(2, 7)):
+        update(shuffled, indices)
+    result = as_floats(whole.compute())
+    assert 0 < result["e2e_hmean"] < result["hmean"] < 1
+    assert as_floats(shuffled.compute()) == pytest.approx(result, rel=1e-12)
+
+
 def test_a_call_returns_the_batch_and_keeps_the_sum():
     metric = CLEval(average="image", keep_image_counters=True)
     metric.update(**images(0, 2))

@@ -108,6 +108,25 @@ def test_the_first_step_ends_the_run_and_its_process_tree(first_step):
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+@pytest.mark.parametrize("started_by", ["module", "path", "console script"])
+def test_the_way_of_starting_makes_no_difference(tmp_path, monkeypatch, started_by):
+    monkeypatch.setenv("PYTHONPATH", str(TABULAR))
+    script = tmp_path / "tabular-train"
+    # As pip writes the entry point of tests/targets/tabular/pyproject.toml.
+    script.write_text(
+        f"#!{PYTHON}\nimport sys\nfrom tabular.app import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    script.chmod(0o755)
+    argv = {
+        "module": [PYTHON, "-m", "tabular.app"],
+        "path": [PYTHON, str(TABULAR / "tabular" / "app.py")],
+        "console script": [str(script)],
+    }[started_by]
+    recorded = record(tmp_path / "run", *argv, until="first-step", cwd=tmp_path)
+    assert recorded.outcome.status == "reached", recorded.stderr
+    assert [span["a"]["config_path"] for span in recorded.spans("instantiate")][:2] == ["vocabulary", "vocabulary"]
+
+
 @pytest.mark.parametrize(("until", "absent"), [("config", "model.init"), ("model", "trainer.init")])
 def test_earlier_milestones_stop_earlier(tmp_path, until, absent):
     recorded = record(tmp_path / "run", PYTHON, "-m", "tabular.app", until=until, cwd=TABULAR)
