@@ -239,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--num-val", type=int, default=DEFAULT_NUM_IMAGES["val"], help="pages for validation")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="other pages for another seed")
     parser.add_argument(
-        "--small", action="store_true", help="pages of at most 640 px with 18 to 40 lines, for training on a CPU"
+        "--full-size", action="store_true", help="pages of 1040 to 1975 px with up to 153 lines, as data=receipts has"
     )
     parser.add_argument("--root", type=Path, help=f"folder to write; without it, one in the cache (${CACHE_VARIABLE})")
     given = parser.parse_args(arguments)
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.root,
             num_images={"train": given.num_train, "val": given.num_val},
             seed=given.seed,
-            spec=ReceiptSpec.small() if given.small else ReceiptSpec(),
+            spec=ReceiptSpec() if given.full_size else ReceiptSpec.small(),
         )
     except (ReceiptsError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -191,7 +191,7 @@ class CLEval(Metric):
         if self.average == "image":
             scores = torch.tensor([[self._scores(row) for row in rows] for rows in images], dtype=torch.float64)
             is_scored = torch.tensor([[_is_scored(row) for row in rows] for rows in images])
-            self.score_sums = self.score_sums + (scores * is_scored[..., None]).sum(dim=0).to(self.score_sums.device)
+            self.score_sums = self.score_sums + scores.sum(dim=0).to(self.score_sums.device)
             self.num_scored = self.num_scored + is_scored.sum(dim=0).to(self.num_scored.device)
 
     def _scores(self, counters: Counters) -> tuple[tuple[float, ...], tuple[float, ...]]:

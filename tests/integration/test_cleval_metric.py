@@ -72,6 +72,14 @@ def test_the_image_average_leaves_out_images_without_characters_only():
     assert result["num_images"] == 5
 
 
+def test_the_image_average_end_to_end_leaves_out_images_without_characters_too():
+    metric = CLEval(average="image", end_to_end=True)
+    metric.update(
+        [[LINE], [LINE], []], [[LINE], [], []], gt_texts=[["hello"], [], []], det_texts=[["hallo"], ["x"], []]
+    )
+    assert metric.compute()["e2e_recall"].item() == pytest.approx((0.8 + 0) / 2)
+
+
 def test_batches_add_up_and_reset_forgets_them():
     metric = updated(CLEval(average="image", keep_image_counters=True), images(0, 2), images(2, 5))
     whole = updated(CLEval(average="image", keep_image_counters=True), BATCH)
@@ -204,6 +212,8 @@ def score_share(rank, folder):
     results = []
     for split in SPLITS:
         metric = CLEval(average="image", keep_image_counters=True)
+        metric.update(**BATCH)
+        metric.reset()
         own = images(0, split) if rank == 0 else images(split, 5)
         if own["gt_quads"]:
             metric.update(**own)

@@ -238,7 +238,7 @@ def test_two_at_once_render_once_and_both_get_the_pages(tmp_path: Path, caplog: 
 
 
 def test_progress_goes_to_stderr_and_the_folder_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    arguments = ["--num-train", "1", "--num-val", "1", "--small", "--root", str(tmp_path / "a")]
+    arguments = ["--num-train", "1", "--num-val", "1", "--root", str(tmp_path / "a")]
     assert main(arguments) == 0
     shown = capsys.readouterr()
     assert shown.out == f"{tmp_path / 'a'}\n"
