@@ -2,7 +2,20 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from ocrprof.results.doctor import (
+    BytecodeTree,
+    Cache,
+    GpuState,
+    Interpreter,
+    InterpreterStarts,
+    Mount,
+    Processors,
+    Resources,
+    WandbState,
+)
+from ocrprof.results.value import Value
 
 SCHEMA = "ocrprof/1"
 
@@ -28,13 +41,6 @@ PHASES = (
 Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
 Priority = Literal["P0", "P1", "P2", "P3"]
 RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupted", "not_recorded"]
-
-
-class Value(BaseModel):
-    """Base of every part of a report: unknown keys are errors, values do not change."""
-
-    # A loss can be NaN, which JSON has no number for: "NaN" reads back as the same float.
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class Location(Value):
@@ -316,6 +322,32 @@ class BaselineReport(Value):
     config: dict[str, Any] = {}  # Any: the target's composed configuration, credentials masked
     metrics: dict[str, float] = Field(default={}, description="the audited keys, `performance/val_batch_mean` …")
     logged_metrics: dict[str, float] = Field(default={}, description="what the target logged itself, last values")
+    findings: list[Finding] = []
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class DoctorReport(Value):
+    """`kind: doctor`: an interpreter, the machine and the folders under it; no program was started to be measured."""
+
+    schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
+    kind: Literal["doctor"] = "doctor"
+    created: str
+    tool: Tool
+    target: TargetInfo = Field(description="the interpreter as it was named, and the project's folder")
+    environment: Environment
+    seconds: float = Field(description="how long the examination took")
+    interpreter: Interpreter
+    starts: InterpreterStarts
+    mounts: list[Mount] = []
+    bytecode: list[BytecodeTree] = []
+    processors: Processors
+    resources: Resources
+    gpus: list[GpuState] = []
+    gpu_start_seconds: float | None = Field(default=None, description="of opening the driver; None without one")
+    caches: list[Cache] = []
+    wandb: WandbState
+    not_read: list[str] = Field(default=[], description="what could not be read or measured, and why")
     findings: list[Finding] = []
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
