@@ -2,15 +2,19 @@
 
 from typing import Literal
 
-from pydantic import Field
-
-from ocrprof.results.value import Value
+from pydantic import BaseModel, ConfigDict, Field
 
 MountRole = Literal["interpreter", "site-packages", "project", "data", "temporary"]
 TreeRole = Literal["standard library", "site-packages", "project"]
 
 
-class Mount(Value):
+class Fact(BaseModel):
+    """Base of every fact: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mount(Fact):
     """A folder that a run depends on, the file system under it, and what it takes to look up and to read its files.
 
     `first` is the first touch by this examination, which pays for what the kernel had not cached; `again` the second.
@@ -34,14 +38,14 @@ class Mount(Value):
     error: str | None = None
 
 
-class Package(Value):
+class Package(Fact):
     """A top-level package or module of a tree, and how many source files it has."""
 
     name: str
     num_sources: int
 
 
-class BytecodeTree(Value):
+class BytecodeTree(Fact):
     """The source files below a folder and their cached bytecode; test folders are left out.
 
     A package is cold when no file of it has bytecode for this interpreter: nothing has loaded it yet, or nothing was
@@ -62,7 +66,7 @@ class BytecodeTree(Value):
     load_seconds: list[float] = Field(default=[], description="CPU time of loading the same code from its bytecode")
 
 
-class PathEntry(Value):
+class PathEntry(Fact):
     """One entry of `sys.path`; `expected_absent` for the interpreter's own zip file, which rarely exists."""
 
     path: str
@@ -70,14 +74,14 @@ class PathEntry(Value):
     expected_absent: bool = False
 
 
-class Finder(Value):
+class Finder(Fact):
     """An entry of `sys.meta_path` beyond the interpreter's own, and what asking it for an absent module takes."""
 
     name: str
     lookup_seconds: list[float]
 
 
-class Distribution(Value):
+class Distribution(Fact):
     """An installed distribution, by its metadata folder."""
 
     name: str
@@ -85,7 +89,7 @@ class Distribution(Value):
     path: str
 
 
-class Interpreter(Value):
+class Interpreter(Fact):
     """The examined Python, told by itself."""
 
     executable: str
@@ -105,8 +109,8 @@ class Interpreter(Value):
     clashing: list[Distribution] = Field(default=[], description="those that install over each other's files")
 
 
-class SiteLine(Value):
-    """A line of a `.pth` file that runs code, or a `sitecustomize`, and what it took in each start (none: not timed)."""
+class SiteLine(Fact):
+    """A line of a `.pth` file that runs code, or a `sitecustomize`; what it took in each start, nothing if not timed."""
 
     file: str
     line: int
@@ -114,7 +118,7 @@ class SiteLine(Value):
     seconds: list[float] = []
 
 
-class InterpreterStarts(Value):
+class InterpreterStarts(Fact):
     """Wall seconds of empty programs, spawn to exit, taken in turn.
 
     `bare` is `-I -S`, without `site`; `plain` without options; `launched` by the name that was given, where that is a
@@ -132,7 +136,7 @@ class InterpreterStarts(Value):
     without_variables_seconds: list[float] = []
 
 
-class ParallelLoop(Value):
+class ParallelLoop(Fact):
     """One OpenMP loop over the same memory, shared among `num_threads` threads, and among as many as there are cores.
 
     By the OpenMP runtime at `runtime`, in a process of the examined interpreter, the two in turn.
@@ -145,7 +149,7 @@ class ParallelLoop(Value):
     fitting_seconds: list[float]
 
 
-class Processors(Value):
+class Processors(Fact):
     """Cores and who else uses them. `wall` and `cpu` are of short loops that do nothing but compute."""
 
     num_present: int
@@ -169,7 +173,7 @@ class Processors(Value):
     )
 
 
-class Resources(Value):
+class Resources(Fact):
     """Limits that a DataLoader with workers runs into."""
 
     shared_memory_bytes: int | None = None
@@ -178,7 +182,7 @@ class Resources(Value):
     max_open_files_hard: int | None = Field(default=None, description="what it may be raised to; None: no limit")
 
 
-class GpuProcess(Value):
+class GpuProcess(Fact):
     """A process on a GPU; its name where it can be seen from here."""
 
     pid: int
@@ -186,7 +190,7 @@ class GpuProcess(Value):
     memory_bytes: int | None = None
 
 
-class GpuState(Value):
+class GpuState(Fact):
     """A GPU at the moment of the examination, by NVML; None for what the device does not tell."""
 
     index: int
@@ -203,7 +207,7 @@ class GpuState(Value):
     processes: list[GpuProcess] = []
 
 
-class Cache(Value):
+class Cache(Fact):
     """A folder in which compiled kernels or weights are kept between runs."""
 
     name: str
@@ -216,7 +220,7 @@ class Cache(Value):
     file_system: str | None = None
 
 
-class WandbState(Value):
+class WandbState(Fact):
     """Whether `wandb.init` would reach for the network, and whether it would find a login. Never the key itself."""
 
     version: str | None = Field(default=None, description="None: not installed in the examined interpreter")

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ocrprof.results.doctor import (
     BytecodeTree,
@@ -15,7 +15,6 @@ from ocrprof.results.doctor import (
     Resources,
     WandbState,
 )
-from ocrprof.results.value import Value
 
 SCHEMA = "ocrprof/1"
 
@@ -41,6 +40,13 @@ PHASES = (
 Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
 Priority = Literal["P0", "P1", "P2", "P3"]
 RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupted", "not_recorded"]
+
+
+class Value(BaseModel):
+    """Base of every part of a report: unknown keys are errors, values do not change."""
+
+    # A loss can be NaN, which JSON has no number for: "NaN" reads back as the same float.
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class Location(Value):
