@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrprof
-from ocrprof.cli import baseline, startup
+from ocrprof.cli import baseline, report, startup
 from ocrprof.errors import ExitCode, OcrprofError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("startup")(startup.startup)
 app.command("baseline")(baseline.baseline)
+app.command("report")(report.report)
 
 
 def _print_version(wanted: bool) -> None:

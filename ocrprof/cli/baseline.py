@@ -49,14 +49,13 @@ def baseline(
     """Measure start-up, training and validation, and write one baseline report."""
     import sys
 
-    from ocrprof.findings import judge_baseline, judge_startup
+    from ocrprof.findings import judge
     from ocrprof.measure.baseline import measure_baseline
     from ocrprof.measure.child import termination_interrupts
     from ocrprof.plan import BaselinePlan, default_output
     from ocrprof.renderers.console import render_baseline
-    from ocrprof.renderers.markdown import baseline_markdown
+    from ocrprof.renderers.pages import write_pages
     from ocrprof.renderers.wandb import upload
-    from ocrprof.results.store import write_report, write_text
     from ocrprof.target import parse_target
 
     plan = BaselinePlan(
@@ -70,12 +69,8 @@ def baseline(
     )
     with termination_interrupts():
         report = measure_baseline(plan, progress=progress_printer(quiet=quiet))
-    startup = report.startup
-    if startup is not None:
-        report = report.model_copy(update={"startup": startup.model_copy(update={"findings": judge_startup(startup)})})
-    report = report.model_copy(update={"findings": judge_baseline(report)})
-    write_report(report, plan.output)
-    write_text(baseline_markdown(report), plan.output / "report.md")
+    report = judge(report)
+    write_pages(report, plan.output)
     if not quiet:
         render_baseline(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
     if wandb:

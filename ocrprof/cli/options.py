@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocrprof.errors import ExitCode
+from ocrprof.errors import ExitCode, OcrprofError
 
 if TYPE_CHECKING:
     from ocrprof.results.model import Run
+    from ocrprof.trace.export import Format
 
 Command = Annotated[
     list[str] | None,
@@ -31,6 +32,29 @@ Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Ti
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and no summary; the report is written all the same.")
 ]
+Export = Annotated[
+    str | None,
+    typer.Option(
+        "--export",
+        metavar="FORMAT[,FORMAT]",
+        help="Write the run as a trace too: chrome (trace.json.gz, for ui.perfetto.dev), "
+        "speedscope (trace.speedscope.json).",
+        show_default="none",
+    ),
+]
+
+
+def parse_formats(text: str | None) -> "tuple[Format, ...]":
+    """The trace formats that `--export` names, each once."""
+    if text is None:
+        return ()
+    from ocrprof.trace.export import FORMATS
+
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in FORMATS:
+            raise OcrprofError(f"--export {text}: no format is called {name!r}", hint=f"formats: {', '.join(FORMATS)}")
+    return tuple(form for form in FORMATS if form in names)
 
 
 def progress_printer(*, quiet: bool) -> Callable[[str], None]:

@@ -8,10 +8,12 @@ import typer
 
 from ocrprof.cli.options import (
     Command,
+    Export,
     Output,
     Quiet,
     Timeout,
     exit_code_for,
+    parse_formats,
     progress_printer,
     terminal_width,
     wants_color,
@@ -37,21 +39,23 @@ def startup(
         Until | None,
         typer.Option("--until", help="Stop the target here.", show_default="first-step; exit where there is no step"),
     ] = None,
+    export: Export = None,
     timeout: Timeout = 600.0,
     quiet: Quiet = False,
 ) -> None:
     """Measure where the time goes from Enter to the first training step."""
     import sys
 
-    from ocrprof.findings import judge_startup
+    from ocrprof.findings import judge
     from ocrprof.measure.child import termination_interrupts
     from ocrprof.measure.startup import measure_startup
     from ocrprof.plan import StartupPlan, default_output
     from ocrprof.renderers.console import render_startup
-    from ocrprof.renderers.markdown import startup_markdown
-    from ocrprof.results.store import write_report, write_text
+    from ocrprof.renderers.pages import write_pages
     from ocrprof.target import parse_target
+    from ocrprof.trace.export import export_traces
 
+    formats = parse_formats(export)
     plan = StartupPlan(
         target=parse_target(command or [], cwd=Path.cwd()),
         output=output or default_output("startup"),
@@ -62,10 +66,14 @@ def startup(
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
-    report = report.model_copy(update={"findings": judge_startup(report)})
-    write_report(report, plan.output)
-    write_text(startup_markdown(report), plan.output / "report.md")
+    report = judge(report)
+    write_pages(report, plan.output)
     if not quiet:
         render_startup(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
         print(f"report: {plan.output / 'report.md'}", file=sys.stderr)
+    # A target that kept the recorder out has told so; how it ended decides the exit code, with or without a trace.
+    recorded = any(run.processes for run in report.runs)
+    for trace in export_traces(report, plan.output, output=plan.output, formats=formats if recorded else ()):
+        if not quiet:
+            print(f"trace: {trace}", file=sys.stderr)
     raise typer.Exit(exit_code_for(report.runs, num_expected=plan.warmup + plan.runs))

@@ -5,6 +5,7 @@ it, and put it in one of the tuples below.
 """
 
 from collections.abc import Callable
+from typing import overload
 
 from ocrprof.findings.imports import eager_heavy_imports
 from ocrprof.findings.initialisation import slow_module_inits
@@ -14,7 +15,7 @@ from ocrprof.findings.spread import noisy
 from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
 from ocrprof.findings.throughput import starved
 from ocrprof.findings.validation import bottlenecks, slow_validation
-from ocrprof.results.model import BaselineReport, Finding, StartupReport
+from ocrprof.results.model import BaselineReport, Finding, Report, StartupReport
 
 STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_heavy_imports,
@@ -29,6 +30,23 @@ BASELINE_RULES: tuple[Callable[[BaselineReport], list[Finding]], ...] = (
     starved,
     slow_exit_of_run,
 )
+
+
+@overload
+def judge(report: StartupReport) -> StartupReport: ...
+
+
+@overload
+def judge(report: BaselineReport) -> BaselineReport: ...
+
+
+def judge(report: Report) -> Report:
+    """The report with its findings, a baseline with those of its start too; what was found before is forgotten."""
+    if isinstance(report, StartupReport):
+        return report.model_copy(update={"findings": judge_startup(report)})
+    if report.startup is not None:
+        report = report.model_copy(update={"startup": judge(report.startup)})
+    return report.model_copy(update={"findings": judge_baseline(report)})
 
 
 def judge_startup(report: StartupReport) -> list[Finding]:

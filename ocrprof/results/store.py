@@ -24,14 +24,17 @@ def write_report(report: Report, directory: Path) -> Path:
 
 
 def write_text(text: str, path: Path) -> Path:
-    """`path`, which holds `text` as a whole or is left as it was."""
+    """`path`, which holds `text` in UTF-8 as a whole or is left as it was."""
+    return write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> Path:
+    """`path`, which holds `content` as a whole or is left as it was."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".report-", delete=False, encoding="utf-8"
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".report-", delete=False) as file:
             try:
-                file.write(text)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
                 # A temporary file is its owner's alone; a report is made to be shown.

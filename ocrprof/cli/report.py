@@ -1,0 +1,46 @@
+"""`ocrprof report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocrprof.cli.options import Export, Quiet, parse_formats, terminal_width, wants_color
+
+
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder that a measurement was written to.", show_default=False)
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for the new pages.", show_default="DIR itself"),
+    ] = None,
+    export: Export = None,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a saved result and draw it again; measures nothing."""
+    import sys
+
+    from ocrprof.findings import judge
+    from ocrprof.renderers.console import render_baseline, render_startup
+    from ocrprof.renderers.pages import write_pages
+    from ocrprof.results.model import StartupReport
+    from ocrprof.results.store import read_report
+    from ocrprof.trace.export import export_traces
+
+    formats = parse_formats(export)
+    saved = judge(read_report(folder))
+    folder = folder if folder.is_dir() else folder.parent
+    output = output or folder
+    traces = export_traces(saved, folder, output=output, formats=formats)
+    write_pages(saved, output)
+    if quiet:
+        return
+    if isinstance(saved, StartupReport):
+        render_startup(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    else:
+        render_baseline(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    print(f"report: {output / 'report.md'}", file=sys.stderr)
+    for trace in traces:
+        print(f"trace: {trace}", file=sys.stderr)
