@@ -113,6 +113,15 @@ class Phase(Value):
     seconds: float
 
 
+class Segment(Value):
+    """A piece of one process's time in one phase. The pieces of a process do not overlap."""
+
+    pid: int
+    phase: str
+    start_seconds: float = Field(description="from the spawn of the target")
+    seconds: float
+
+
 class Process(Value):
     """One recorded process of the target's tree."""
 
@@ -252,6 +261,11 @@ class StartupReport(Value):
     until: str
     runs: list[Run]
     summary: dict[str, Any] = {}  # Any: `time_to_<milestone>_seconds`, `phases`, recomputed from runs: Statistic dumps
+    timeline: list[Segment] = Field(
+        default=[],
+        description="of the run that the tables tell of: the main process with its launchers from spawn to end, "
+        "without a gap; of the others what is known to be a phase",
+    )
     imports: list[ImportRow] = []
     packages: list[PackageRow] = []
     inserted_modules: list[str] = []

@@ -107,6 +107,11 @@ def main_process(records: Sequence[ProcessRecords]) -> ProcessRecords | None:
     return min(records, key=order, default=None)
 
 
+def own_phases(process: ProcessRecords, *, end_ns: int) -> list[Interval]:
+    """What one process did up to `end_ns`, whatever the others did; None where nothing is known."""
+    return _phases(process, _claims(process, end_ns), end_ns=end_ns)
+
+
 def failing_phase(timeline: Timeline, *, stderr_tail: Iterable[str]) -> str | None:
     """The phase in which a run that did not reach its end broke off; `unattributed` is the program's own code."""
     main = timeline.main

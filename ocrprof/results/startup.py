@@ -21,9 +21,11 @@ from ocrprof.results.model import (
     Process,
     Run,
     RunStatus,
+    Segment,
 )
 from ocrprof.results.phases import Timeline, attribute, failing_phase
 from ocrprof.results.summary import is_measured
+from ocrprof.results.timelines import build_timeline
 
 
 def build_run(
@@ -59,8 +61,9 @@ def build_run(
 
 @dataclass(frozen=True)
 class StartupTables:
-    """What one run did on its way, of its main process."""
+    """What one run did on its way: its timeline of all processes, the others of its main process."""
 
+    timeline: list[Segment] = field(default_factory=list)
     imports: list[ImportRow] = field(default_factory=list)
     packages: list[PackageRow] = field(default_factory=list)
     instantiations: list[Instantiation] = field(default_factory=list)
@@ -83,6 +86,7 @@ def build_tables(
     window = {"spawn_ns": spawn_ns, "end_ns": timeline.end_ns}
     imports = import_rows(main.loads, pid=main.pid, phase_at=timeline.phase_at, **window)
     return StartupTables(
+        timeline=build_timeline(timeline, records),
         imports=imports,
         packages=package_rows(imports),
         instantiations=build_instantiations(main, end_ns=timeline.end_ns),

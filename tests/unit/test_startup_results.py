@@ -110,7 +110,9 @@ def test_tables_are_of_the_main_process_and_of_what_began_before_the_milestone()
     assert [(row.module, row.pid, row.phase) for row in tables.imports] == [("torch", 101, "imports")]
     assert [row.package for row in tables.packages] == ["torch"]
     assert tables.inserted_modules == ["alias"]
-    assert set(tables.as_fields()) == {"imports", "packages", "instantiations", "constructions", "inserted_modules"}
+    assert set(tables.as_fields()) == {
+        "timeline", "imports", "packages", "instantiations", "constructions", "inserted_modules",
+    }  # fmt: skip
 
 
 def test_without_records_the_tables_are_empty():
