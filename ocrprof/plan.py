@@ -34,7 +34,10 @@ class StartupPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselinePlan:
-    """A start-up of `runs` runs, then one run of `num_train_batches` training batches and a validation epoch."""
+    """A start-up of `runs` runs, then one run of `num_train_batches` training batches and a validation epoch.
+
+    `patience_seconds`: how long a plain PyTorch loop, which cannot be limited, may go on before it validates.
+    """
 
     target: Target
     output: Path
@@ -42,6 +45,7 @@ class BaselinePlan:
     warmup: int
     num_train_batches: int
     num_val_batches: int | None
+    patience_seconds: int
     timeout_seconds: float
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from ocrprof.cli.options import (
 )
 
 _QUICK_RUNS, _QUICK_WARMUP, _QUICK_TRAIN_BATCHES, _QUICK_VAL_BATCHES = 1, 0, 4, 3
+_PATIENCE_SECONDS, _QUICK_PATIENCE_SECONDS = 60, 15
 
 
 def baseline(
@@ -65,6 +66,7 @@ def baseline(
         warmup=_QUICK_WARMUP if quick else warmup,
         num_train_batches=_QUICK_TRAIN_BATCHES if quick else train_batches,
         num_val_batches=_QUICK_VAL_BATCHES if quick else val_batches,
+        patience_seconds=_QUICK_PATIENCE_SECONDS if quick else _PATIENCE_SECONDS,
         timeout_seconds=timeout,
     )
     with termination_interrupts():

@@ -54,6 +54,7 @@ def _train(plan: BaselinePlan, sampler: list[TreeSampler]) -> Outcome:
             "OCRPROF_PARTS": "1",
             "OCRPROF_TRAIN_BATCHES": str(plan.num_train_batches),
             "OCRPROF_VAL_BATCHES": str(plan.num_val_batches or 0),
+            "OCRPROF_PATIENCE_SECONDS": str(plan.patience_seconds),
         },
         beside=sample,
     )
@@ -76,9 +77,6 @@ def _report(
         libraries=libraries_of(records) or startup.environment.libraries,
     )
     memory = _memory(records, samples, machine_bytes=environment.memory_bytes)
-    limits: dict[str, object] = {"num_train_batches": plan.num_train_batches}
-    if plan.num_val_batches is not None:
-        limits["num_val_batches"] = plan.num_val_batches
     return BaselineReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
@@ -89,11 +87,21 @@ def _report(
         run=run,
         loops=loops,
         memory=memory,
-        limits=limits if run is not None else {},
+        limits=_limits(plan, records),
         config=composed_config(records) or {},
         metrics=performance_metrics(loops, memory=memory),
         logged_metrics=logged_metrics(records),
     )
+
+
+def _limits(plan: BaselinePlan, records: list[ProcessRecords]) -> dict[str, object]:
+    """What was imposed on the target: Lightning's Trainer can be limited, a plain loop cannot."""
+    if not any(span.name == "trainer.init" for process in records for span in process.spans):
+        return {}
+    limits: dict[str, object] = {"num_train_batches": plan.num_train_batches}
+    if plan.num_val_batches is not None:
+        limits["num_val_batches"] = plan.num_val_batches
+    return limits
 
 
 def _memory(records: list[ProcessRecords], samples: list[MemorySample], *, machine_bytes: int) -> Memory | None:

@@ -70,10 +70,10 @@ def patch_optimizer(recorder: "Recorder", module: "ModuleType") -> None:
 
 
 def _has_enough(recorder: "Recorder", state: "dict[str, int]") -> bool:
-    """Enough steps and an evaluation seen, or enough steps and four times as many without one."""
+    """Enough steps, and an evaluation seen or waited for long enough: a plain loop does not say when one will come."""
     if state["steps"] < recorder.num_train_batches:
         return False
-    return "evaluated" in recorder.marks or state["steps"] >= 4 * recorder.num_train_batches
+    return "evaluated" in recorder.marks or recorder.now() - state["first_ns"] > recorder.patience_ns
 
 
 def synchronize() -> None:
