@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ocrprof.errors import OcrprofError
-from ocrprof.target import Target
+from ocrprof.target import Probe, Target
 
 Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
 
@@ -17,7 +17,8 @@ Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
 class StartupPlan:
     """`runs` counted runs after `warmup` uncounted ones, each in a fresh process, until `until` or `timeout_seconds`.
 
-    `until` None: the first training step, or the end of a program that has none.
+    `until` None: the first training step, or the end of a program that has none. `probe`: how long the command takes to
+    answer a question, to its end.
     """
 
     target: Target
@@ -26,9 +27,15 @@ class StartupPlan:
     warmup: int
     until: Milestone | None
     timeout_seconds: float
+    probe: Probe | None = None
 
     def __post_init__(self) -> None:
         _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
+        if self.probe is not None and self.until is not None:
+            raise OcrprofError(
+                f"--probe {self.probe} and --until {self.until} exclude each other",
+                hint="a probe is measured to the end of the command",
+            )
         _prove_writable(self.output)
 
 

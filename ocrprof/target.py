@@ -3,12 +3,22 @@
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from ocrprof.errors import ExitCode, OcrprofError
 
 BUNDLED = ("-m", "pipeline.train")
+
+Probe = Literal["help", "config", "error"]
+UNKNOWN_KEY = "ocrprof_probe_no_such_key"
+PROBE_ARGUMENTS: dict[Probe, tuple[str, ...]] = {
+    "help": ("--help",),
+    "config": ("--cfg", "job"),
+    "error": (f"{UNKNOWN_KEY}=1",),
+}
+"""What is appended to a command to see how long its users wait for an answer. `--cfg job` is Hydra's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +52,11 @@ def parse_target(arguments: Sequence[str], *, cwd: Path) -> Target:
     if arguments and "=" not in arguments[0]:
         return Target(argv=tuple(arguments), cwd=cwd)
     return Target(argv=(sys.executable, *BUNDLED, *arguments), cwd=cwd, bundled=True)
+
+
+def probe_target(target: Target, probe: Probe) -> Target:
+    """The same command with the probe's arguments at its end."""
+    return replace(target, argv=(*target.argv, *PROBE_ARGUMENTS[probe]))
 
 
 def _hint_for_missing(program: str) -> str:

@@ -30,6 +30,14 @@ class Until(StrEnum):
     EXIT = "exit"
 
 
+class ProbeChoice(StrEnum):
+    """The probes, as choices."""
+
+    HELP = "help"
+    CONFIG = "config"
+    ERROR = "error"
+
+
 def startup(
     command: Command = None,
     output: Output = None,
@@ -38,6 +46,15 @@ def startup(
     until: Annotated[
         Until | None,
         typer.Option("--until", help="Stop the target here.", show_default="first-step; exit where there is no step"),
+    ] = None,
+    probe: Annotated[
+        ProbeChoice | None,
+        typer.Option(
+            "--probe",
+            help="Measure how long the command takes to answer, to its end: `--help`, Hydra's `--cfg job`, "
+            "or an override that does not exist. The arguments for it are put at the end of the command.",
+            show_default="none",
+        ),
     ] = None,
     export: Export = None,
     timeout: Timeout = 600.0,
@@ -63,6 +80,7 @@ def startup(
         warmup=warmup,
         until=until.value if until is not None else None,
         timeout_seconds=timeout,
+        probe=probe.value if probe is not None else None,
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))

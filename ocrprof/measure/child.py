@@ -17,7 +17,7 @@ import psutil
 
 from ocrprof.errors import OcrprofError
 from ocrprof.results.model import RunStatus
-from ocrprof.target import Target
+from ocrprof.target import Probe, Target
 
 INJECT_DIR = Path(__file__).resolve().parent.parent / "recorder" / "inject"
 _TERM_GRACE_SECONDS = 2.0
@@ -42,6 +42,17 @@ class Outcome:
     def reached_its_end(self) -> "Outcome":
         """The same, for a program whose own end is the milestone."""
         return replace(self, status="reached")
+
+    def as_answer_to(self, probe: Probe) -> "Outcome":
+        """The same, for a run that was asked a probe's question, and stopped had it gone on to train.
+
+        An answer is an end of its own: with exit code 0, and for an override that does not exist with any other.
+        """
+        if self.status == "crashed" and probe == "error" and (self.exit_code or 0) > 0:
+            return replace(self, status="reached")
+        if self.status == "reached" or (self.status == "ended_early" and probe == "error"):
+            return replace(self, status="probe_ignored")
+        return self.reached_its_end() if self.status == "ended_early" else self
 
 
 def run_target(

@@ -12,7 +12,7 @@ from ocrprof.results.mask import mask_argv
 from ocrprof.results.model import Run, StartupReport, TargetInfo
 from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
 from ocrprof.results.summary import summarize
-from ocrprof.target import Target
+from ocrprof.target import Target, probe_target
 
 Progress = Callable[[str], None]
 
@@ -25,18 +25,22 @@ def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
     measured: list[tuple[Outcome, list[ProcessRecords]]] = []
     runs: list[Run] = []
     until = plan.until or "first-step"
+    target = probe_target(plan.target, plan.probe) if plan.probe else plan.target
     num_planned = plan.warmup + plan.runs
     try:
         for index in range(num_planned):
             is_warmup = index < plan.warmup
             progress(_announce(index=index, num_planned=num_planned, is_warmup=is_warmup, runs=runs))
             outcome = run_target(
-                plan.target,
+                target,
                 directory=plan.output / "runs" / f"{index + 1}",
-                until=until,
+                # A program that does not answer a probe must not train to its end.
+                until="first-step" if plan.probe else until,
                 timeout_seconds=plan.timeout_seconds,
             )
-            if plan.until is None and outcome.status == "ended_early":
+            if plan.probe:
+                until, outcome = "exit", outcome.as_answer_to(plan.probe)
+            elif plan.until is None and outcome.status == "ended_early":
                 # The program has no training step, and ended well: its own end is what there is to wait for.
                 until = "exit"
                 outcome = outcome.reached_its_end()
@@ -47,7 +51,7 @@ def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
                 break
     except KeyboardInterrupt:
         progress("interrupted: the report holds what was measured")
-    return _report(plan, until=until, runs=runs, measured=measured)
+    return _report(plan, target, until=until, runs=runs, measured=measured)
 
 
 def run_of(outcome: Outcome, records: list[ProcessRecords], *, until: str, warmup: bool) -> Run:
@@ -86,7 +90,12 @@ def libraries_of(records: list[ProcessRecords]) -> dict[str, str]:
 
 
 def _report(
-    plan: StartupPlan, *, until: str, runs: list[Run], measured: list[tuple[Outcome, list[ProcessRecords]]]
+    plan: StartupPlan,
+    target: Target,
+    *,
+    until: str,
+    runs: list[Run],
+    measured: list[tuple[Outcome, list[ProcessRecords]]],
 ) -> StartupReport:
     chosen = representative(runs)
     outcome, records = measured[chosen] if chosen is not None else (None, [])
@@ -100,12 +109,13 @@ def _report(
     return StartupReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
-        target=describe_target(plan.target, records),
+        target=describe_target(target, records),
         environment=describe_environment(
-            cwd=plan.target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
+            cwd=target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
         ),
         observer=combine_observers([observe(of_run) for _, of_run in measured]),
         until=until,
+        probe=plan.probe,
         runs=runs,
         summary=summarize(runs, until=until),
         **tables,

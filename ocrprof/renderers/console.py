@@ -80,7 +80,7 @@ def render_baseline(report: BaselineReport, *, stream: TextIO, color: bool, widt
 def _startup_head(report: StartupReport, *, width: int) -> list[Line]:
     lines = [
         *_paragraph(f"ocrprof startup · {figures.command(report.target)}", width=width, style="title"),
-        *_paragraph(f"{figures.run_count(report)}, until {report.until}", width=width),
+        *_paragraph(figures.what_was_run(report), width=width),
     ]
     total = figures.time_to_milestone(report)
     if total is None:
@@ -88,7 +88,7 @@ def _startup_head(report: StartupReport, *, width: int) -> list[Line]:
     interval = (
         f"  95 % interval {format_seconds(total.ci95[0])} to {format_seconds(total.ci95[1])}" if total.ci95 else ""
     )
-    name = figures.milestone_name(report.until)
+    name = figures.name_of_milestone(report)
     return [*lines, ("", ""), (f"time to {name}  {format_seconds(total.median)}{interval}  n = {total.n}", "title")]
 
 

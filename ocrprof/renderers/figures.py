@@ -22,6 +22,7 @@ from ocrprof.results.model import (
     TargetInfo,
 )
 from ocrprof.results.summary import milestone_key
+from ocrprof.target import PROBE_ARGUMENTS, UNKNOWN_KEY
 from ocrprof.units import format_bytes, format_percent, format_seconds
 
 _PYTHON = ("interpreter", "site")
@@ -103,6 +104,33 @@ def observer_line(observer: Observer, *, measured_seconds: float) -> str:
 def milestone_name(until: str) -> str:
     """`first-step` reads `first step`; the end of what a baseline measures is no milestone that a user names."""
     return "the last batch to measure" if until == "steady" else until.replace("-", " ")
+
+
+_PROBES = {"help": "the end of --help", "config": "the end of --cfg job", "error": "an error message and its exit"}
+
+
+def name_of_milestone(report: StartupReport) -> str:
+    """What the time of this report runs to: a milestone, or the answer to a probe."""
+    return _PROBES[report.probe] if report.probe else milestone_name(report.until)
+
+
+def what_was_run(report: StartupReport) -> str:
+    """`5 runs after 1 to warm up, until first-step`."""
+    if report.probe is None:
+        return f"{run_count(report)}, until {report.until}"
+    arguments = " ".join(PROBE_ARGUMENTS[report.probe])
+    return f"{run_count(report)}, probe {report.probe}: the command with {arguments}, to its end"
+
+
+def probe_doubt(report: StartupReport) -> str | None:
+    """Where an error was waited for, and what came does not name the override: it may be another error."""
+    if report.probe != "error":
+        return None
+    answers = [run for run in report.runs if run.reached]
+    if not answers or all(any(UNKNOWN_KEY in line for line in run.stderr_tail) for run in answers):
+        return None
+    codes = ", ".join(sorted({str(run.exit_code) for run in answers}))
+    return f"the target ended with exit code {codes}, but its stderr does not name {UNKNOWN_KEY}: another error?"
 
 
 def counted_runs(report: StartupReport) -> list[Run]:
@@ -224,6 +252,10 @@ def run_failure(run: Run) -> str:
             )
         case "ended_early":
             return f"the target {exit_text(run.exit_code)}{phase}, after {after}, before {milestone_name(run.until)}"
+        case "probe_ignored" if run.exit_code is None:
+            return f"the program paid no heed to the probe: it came to its first training step, after {after}"
+        case "probe_ignored":
+            return f"the program did not object to an override that does not exist: it exited 0, after {after}"
     return f"the run ended with exit code {run.exit_code}{phase}, after {after}"
 
 
@@ -274,6 +306,8 @@ def noise_notes(report: StartupReport) -> list[str]:
     """What limits the trust in these figures: few runs, a wide interval, a busy machine."""
     notes = []
     total = time_to_milestone(report)
+    if doubt := probe_doubt(report):
+        notes.append(plain(doubt))
     if total and total.ci95 is None:
         notes.append(f"n = {total.n}: no interval can be given; three runs or more give one")
     if total and total.ci95 and total.median:

@@ -62,9 +62,11 @@ def _startup_page(report: StartupReport, *, num_rows: int) -> str:
 
 def _what_was_run(report: StartupReport) -> str:
     facts = [f"`{_code(figures.command(report.target))}`", figures.run_count(report)]
+    if report.probe:
+        facts.append(f"probe {report.probe}")
     total = figures.time_to_milestone(report)
     if total:
-        facts.append(f"time to {figures.milestone_name(report.until)} **{_median_and_interval(total)}**")
+        facts.append(f"time to {figures.name_of_milestone(report)} **{_median_and_interval(total)}**")
     return " · ".join(facts)
 
 

@@ -15,6 +15,7 @@ from ocrprof.results.doctor import (
     Resources,
     WandbState,
 )
+from ocrprof.target import Probe
 
 SCHEMA = "ocrprof/1"
 
@@ -39,7 +40,7 @@ PHASES = (
 
 Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
 Priority = Literal["P0", "P1", "P2", "P3"]
-RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupted", "not_recorded"]
+RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupted", "not_recorded", "probe_ignored"]
 
 
 class Value(BaseModel):
@@ -259,6 +260,7 @@ class StartupReport(Value):
     environment: Environment
     observer: Observer
     until: str
+    probe: Probe | None = Field(default=None, description="the question put to the target; its argv ends with it")
     runs: list[Run]
     summary: dict[str, Any] = {}  # Any: `time_to_<milestone>_seconds`, `phases`, recomputed from runs: Statistic dumps
     timeline: list[Segment] = Field(

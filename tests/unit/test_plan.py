@@ -44,3 +44,9 @@ def test_counts_and_limits_out_of_range_are_refused(tmp_path, changes):
 def test_the_default_folder_is_named_for_verb_and_utc_time():
     moment = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     assert default_output("startup", now=moment) == Path("reports/startup_20260304T050607Z")
+
+
+def test_a_probe_has_no_milestone_but_the_end(tmp_path):
+    with pytest.raises(OcrprofError, match="exclude each other"):
+        plan(tmp_path / "out", probe="help", until="model")
+    assert not (tmp_path / "out").exists()

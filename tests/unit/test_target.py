@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ocrprof.errors import OcrprofError
-from ocrprof.target import parse_target
+from ocrprof.target import Target, parse_target, probe_target
 
 
 def test_no_arguments_are_the_bundled_pipeline(tmp_path):
@@ -53,3 +53,8 @@ def test_interpreter_options_that_keep_the_recorder_out_are_refused(tmp_path, op
 )
 def test_the_programs_own_options_are_left_alone(tmp_path, argv):
     assert parse_target([sys.executable, *argv], cwd=tmp_path).argv[1:] == tuple(argv)
+
+
+def test_a_probe_stands_behind_the_targets_own_arguments(tmp_path):
+    target = Target(argv=(sys.executable, "train.py", "model=small"), cwd=tmp_path)
+    assert probe_target(target, "config").argv == (sys.executable, "train.py", "model=small", "--cfg", "job")
