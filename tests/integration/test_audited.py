@@ -1,0 +1,125 @@
+"""Every bottleneck planted in the audited project is named, at its line, with its seconds; mended, none is."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from recording import TARGETS
+
+from ocrprof.findings import judge
+from ocrprof.measure.startup import measure_startup
+from ocrprof.plan import StartupPlan
+from ocrprof.results.model import Finding, StartupReport
+from ocrprof.target import Target
+
+PROJECT = TARGETS / "audited"
+PACKAGE = PROJECT / "audited"
+
+
+def _costs() -> dict[str, float]:
+    spec = importlib.util.spec_from_file_location("audited_costs", PACKAGE / "costs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.SECONDS
+
+
+COST = _costs()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("audited")
+
+
+def start(folder: Path, plant: str) -> StartupReport:
+    """The judged start of the project, with what it says of its own costs in `<plant>.jsonl`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUDITED_DATA", str(folder / "pages"))
+        patch.setenv("AUDITED_TRUTH", str(folder / f"{plant}.jsonl"))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        plan = StartupPlan(
+            target=Target(argv=(sys.executable, "-m", "audited.runners.train", f"plant={plant}"), cwd=PROJECT),
+            output=folder / plant,
+            runs=1,
+            warmup=0,
+            until="first-step",
+            timeout_seconds=100,
+        )
+        report = judge(measure_startup(plan, progress=lambda _: None))
+    assert report.runs[0].reached, report.runs[0].stderr_tail
+    return report
+
+
+@pytest.fixture(scope="module")
+def mended(folder):
+    return start(folder, "none")
+
+
+@pytest.fixture(scope="module")
+def planted(folder):
+    return start(folder, "all")
+
+
+@pytest.fixture(scope="module")
+def truth(folder, planted):
+    """What the planted run measured itself, of work that has no fixed size."""
+    lines = (folder / "all.jsonl").read_text().splitlines()
+    return {name: seconds for line in lines for name, seconds in json.loads(line).items()}
+
+
+def of_code(report: StartupReport, code: str) -> list[Finding]:
+    return [finding for finding in report.findings if finding.code == code]
+
+
+def about(findings: Sequence[Finding], text: str) -> Finding:
+    """The only one whose title tells of `text`."""
+    (finding,) = [finding for finding in findings if text in finding.title]
+    return finding
+
+
+def line_of(file: str, text: str) -> tuple[str, int]:
+    """The one line of the project that holds `text`."""
+    lines = (PACKAGE / file).read_text().splitlines()
+    (number,) = [number for number, line in enumerate(lines, start=1) if text in line]
+    return str(PACKAGE / file), number
+
+
+def at(finding: Finding) -> tuple[str, int]:
+    return finding.location.file, finding.location.line
+
+
+def near(seconds: float):
+    """Equal within a quarter, or a tenth of a second."""
+    return pytest.approx(seconds, rel=0.25, abs=0.1)
+
+
+def test_eager_imports_are_named_by_their_lines_and_seconds(planted, truth):
+    findings = of_code(planted, "eager-heavy-import")
+    assert at(about(findings, "torch is imported")) == line_of("pipelines/eager.py", "import torch  #")
+    assert at(about(findings, "torchmetrics is imported")) == line_of("pipelines/eager.py", "import torchmetrics.text")
+    assert sum(finding.seconds for finding in findings) == near(truth["eager_imports"])
+
+
+def test_the_tokenizer_built_three_times_and_the_collate_built_four_times(planted):
+    findings = of_code(planted, "duplicate-instantiation")
+    tokenizer = about(findings, "audited.data.tokenizer.Tokenizer is built 3 times")
+    assert at(tokenizer) == line_of("pipelines/orchestrator.py", "plant.tokenizer_thrice, second")
+    assert tokenizer.seconds == near(2 * COST["tokenizer"])
+    collate = about(findings, "audited.data.collate.LineCollate is built 4 times")
+    assert at(collate) == line_of("data/datamodule.py", "plant.collate_four_times")
+    assert collate.seconds == near(3 * COST["collate"])
+    assert len(findings) == 2
+
+
+def test_evaluators_made_in_init_are_work_beside_the_network(planted):
+    finding = about(of_code(planted, "slow-module-init"), "OCRModule.__init__")
+    assert at(finding) == line_of("core/module.py", "def __init__(self, config")
+    assert finding.seconds == near(2 * COST["evaluator"])
+
+
+def test_mended_the_project_has_none_of_these_findings(planted, mended):
+    judged = {finding.code for finding in planted.findings} - {"noisy"}
+    assert [finding.title for finding in mended.findings if finding.code in judged] == []

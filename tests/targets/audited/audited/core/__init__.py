@@ -1,0 +1,1 @@
+"""What the domains share: the Lightning module, registry, evaluation, loggers."""

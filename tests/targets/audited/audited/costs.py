@@ -1,0 +1,45 @@
+"""What each planted bottleneck costs, in one table, so that a profiler's seconds can be held against it."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+SECONDS = {
+    "evaluator": 0.25,  # each of two, in `OCRModule.__init__`
+    "metric": 0.3,  # in `OCRModule.__init__`
+    "dataset": 0.2,  # each split: reading its labels is needed
+    "dataset_scan": 0.25,  # each split, on top of it: opening every page's label file
+    "tokenizer": 0.2,  # each time it is built
+    "collate": 0.15,  # each time it is built
+    "registry_lookup": 0.02,  # each, of `NUM_LOOKUPS`
+    "logger": 0.35,  # once
+    "charset": 0.2,  # each time the module is loaded
+    "deprecated_module": 0.25,  # once
+    "text_rendering": 0.3,  # once, in the first validation
+    "interpolation": 0.002,  # each, of `NUM_INTERPOLATIONS`
+}
+NUM_LOOKUPS = 12
+NUM_INTERPOLATIONS = 120
+
+
+@contextlib.contextmanager
+def costing(name: str, *, share: float = 1.0) -> Iterator[None]:
+    """Makes what runs inside take as long as the table says, or a share of it."""
+    until = time.perf_counter() + SECONDS[name] * share
+    yield
+    time.sleep(max(0.0, until - time.perf_counter()))
+
+
+@contextlib.contextmanager
+def told(name: str) -> Iterator[None]:
+    """Writes what ran inside took, real work of no fixed size, into the file that AUDITED_TRUTH names (if any)."""
+    start = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - start
+    file = os.environ.get("AUDITED_TRUTH")
+    if file:
+        with Path(file).open("a") as lines:
+            lines.write(json.dumps({name: seconds}) + "\n")

@@ -1,0 +1,1 @@
+"""Pages, tokenizer, collate, and the data module."""
