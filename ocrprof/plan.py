@@ -1,6 +1,7 @@
 """One frozen plan a verb: checked when built, so that a plan that could be built can be run."""
 
 import contextlib
+import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,6 +63,24 @@ class BaselinePlan:
         if self.num_val_batches is not None and self.num_val_batches < 1:
             raise OcrprofError(f"--val-batches {self.num_val_batches}: at least one batch must be validated")
         _prove_writable(self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorPlan:
+    """The interpreter and the folders to examine; `output` None: nothing is written."""
+
+    python: str
+    cwd: Path
+    data: Path | None
+    output: Path | None
+
+    def __post_init__(self) -> None:
+        if shutil.which(self.python) is None:
+            raise OcrprofError(f"--python {self.python}: no such program", hint="give the path of a Python interpreter")
+        if self.data is not None and not self.data.is_dir():
+            raise OcrprofError(f"--data {self.data}: no such folder", hint="give the folder that holds the images")
+        if self.output is not None:
+            _prove_writable(self.output)
 
 
 def default_output(verb: str, *, now: datetime | None = None) -> Path:

@@ -110,7 +110,7 @@ class Interpreter(Fact):
 
 
 class SiteLine(Fact):
-    """A line of a `.pth` file that runs code, or a `sitecustomize`; what it took in each start, nothing if not timed."""
+    """A line of a `.pth` file that runs code, or a `sitecustomize`; empty `seconds` where it could not be timed."""
 
     file: str
     line: int
