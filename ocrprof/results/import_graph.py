@@ -1,7 +1,7 @@
 """Module loads as tables: one row a load, one row a package, and which line of the program pulled each of them in.
 
 What a load record knows is who asked *first*: an import of something already loaded leaves no record. So the graph
-made of them can miss ways in, and a saving predicted from it is an upper bound.
+made of them can miss ways in, and a saving predicted from it is an upper bound; `module_graph` adds the other ways in.
 """
 
 import re
@@ -16,7 +16,9 @@ from ocrprof.results.model import ImportRow, Location, PackageRow
 
 Owner = Literal["program", "installed", "stdlib"]
 
-_ROOT = "__main__"
+ROOT = "__main__"
+"""What the interpreter calls the program's own file."""
+
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]([^/\\.]+)")
 _STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\]python3\.\d+t?[/\\]", re.IGNORECASE)
 _SCRIPT_FOLDERS = ("bin", "Scripts")
@@ -95,7 +97,7 @@ def top_level(module: str) -> str:
 
 def owners_of(rows: Sequence[ImportRow]) -> dict[str, Owner]:
     """Whose each package is: the program's own, installed, or of the standard library."""
-    program = {_ROOT, *_program_packages(rows)}
+    program = {ROOT, *_program_packages(rows)}
     owners: dict[str, Owner] = {}
     for row in rows:
         package = top_level(row.module)
@@ -123,7 +125,7 @@ def _program_packages(rows: Iterable[ImportRow]) -> set[str]:
     """Packages of a program that is itself installed: its `__main__` is a file of one, or a script that imports one."""
     packages: set[str] = set()
     for row in rows:
-        if row.importer_module != _ROOT or row.importer is None:
+        if row.importer_module != ROOT or row.importer is None:
             continue
         installed = _INSTALLED.search(row.importer.file)
         if installed is not None:
@@ -175,7 +177,7 @@ class _Graph:
     def __init__(self, rows: Sequence[ImportRow], owners: dict[str, Owner]) -> None:
         self.rows = rows
         self._owners = owners
-        self._around = _enclosing(rows)
+        self._around = enclosing(rows)
         self._first: dict[str, int] = {}
         self._first_of_package: dict[str, int] = {}
         for index, row in enumerate(rows):
@@ -218,7 +220,7 @@ class _Graph:
         row, around = self.rows[index], self._around[index]
         importer = self._first.get(row.importer_module or "")
         if importer is None or importer == index:
-            return around if row.importer_module != _ROOT else None
+            return around if row.importer_module != ROOT else None
         if _end_seconds(self.rows[importer]) > row.start_seconds:
             return importer
         if around is not None:
@@ -235,14 +237,14 @@ class _Graph:
         return None if around is None else self.line_of(around)
 
     def _is_program(self, module: str) -> bool:
-        return module == _ROOT or self._owners.get(top_level(module)) == "program"
+        return module == ROOT or self._owners.get(top_level(module)) == "program"
 
 
 def _importer_name(row: ImportRow) -> str:
     return row.importer_module or (PurePath(row.importer.file).stem if row.importer else "?")
 
 
-def _enclosing(rows: Sequence[ImportRow]) -> list[int | None]:
+def enclosing(rows: Sequence[ImportRow]) -> list[int | None]:
     """For each load the index of the one that it ran inside, in its thread; None for outermost ones."""
     stacks: dict[int, list[int]] = {}
     around: list[int | None] = []
@@ -275,14 +277,14 @@ def _dominated(graph: _Graph, packages: set[str]) -> dict[str, set[str]]:
     """For each package those (itself among them) that every recorded way from the program leads through it to."""
     imports: dict[str, set[str]] = {}
     for index, row in enumerate(graph.rows):
-        imports.setdefault(graph.cause(index) or _ROOT, set()).add(top_level(row.module))
+        imports.setdefault(graph.cause(index) or ROOT, set()).add(top_level(row.module))
     everything = _reached(imports, without=None)
     return {package: everything - _reached(imports, without=package) | {package} for package in packages}
 
 
 def _reached(imports: dict[str, set[str]], *, without: str | None) -> set[str]:
     reached: set[str] = set()
-    waiting = [_ROOT]
+    waiting = [ROOT]
     while waiting:
         for package in imports.get(waiting.pop(), ()):
             if package != without and package not in reached:

@@ -38,7 +38,7 @@ PHASES = (
 )
 """Exclusive, in the order in which a start usually passes through them; they add up to the wall time."""
 
-Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
+Milestone = Literal["imports", "config", "model", "data", "first-batch", "first-step", "exit"]
 Priority = Literal["P0", "P1", "P2", "P3"]
 RunStatus = Literal["reached", "crashed", "ended_early", "timed_out", "interrupted", "not_recorded", "probe_ignored"]
 
@@ -249,6 +249,100 @@ class Finding(Value):
     advice: str
 
 
+class Hop(Value):
+    """A module on the way to another one, and its line that leads on; None where that line is not known, or the end."""
+
+    module: str
+    location: Location | None = None
+
+
+class Touch(Value):
+    """The moment at which a module was first needed: `how` says by what, `location` is the line."""
+
+    phase: str
+    start_seconds: float
+    location: Location | None = None
+    how: str
+
+
+class Why(Value):
+    """How a module came to be loaded. Importers that depend on the module itself are not told.
+
+    `dominated_seconds` is the self time of the `num_dominated` modules that nothing else leads to, itself included.
+    """
+
+    module: str
+    phase: str
+    self_seconds: float
+    dominated_seconds: float
+    num_dominated: int
+    chain: list[Hop] = Field(description="from the program's file to the first load of the module")
+    importers: list[Hop] = Field(default=[], description="the others that would have loaded it anyway")
+    other_chains: list[list[Hop]] = Field(default=[], description="the shortest ways through the first of them")
+    deferred: list[Hop] = Field(default=[], description="those that import it inside a function")
+
+
+class Saving(Value):
+    """An import that lines of the program could defer. `seconds` is a prediction: the self time of what would not load.
+
+    `used` is a use that the records show before the milestone: the load would then only move there.
+    """
+
+    module: str
+    owner: Literal["program", "installed", "stdlib"] = "installed"
+    seconds: float
+    num_modules: int
+    packages: list[Part] = Field(default=[], description="what it is made of, the longest first")
+    lines: list[Location] = []
+    used: Touch | None = None
+
+
+class LazyPair(Value):
+    """One ordinary run and one with the module loaded lazily, taken in turn; loads are those of the whole run."""
+
+    lazy_first: bool
+    ordinary_seconds: float
+    lazy_seconds: float
+    ordinary_loading_seconds: float
+    lazy_loading_seconds: float
+
+
+class Verification(Value):
+    """What loading a module lazily did save: medians of the paired differences, ordinary run minus lazy one.
+
+    `refused`: why the module cannot be lazy. `failure`: how a run ended that did not reach the milestone with it.
+    """
+
+    seed: int = Field(description="of the random order within the pairs")
+    pairs: list[LazyPair] = []
+    saving: Statistic | None = None
+    loading_saving: Statistic | None = None
+    touch: Touch | None = Field(default=None, description="what loaded the module before the milestone after all")
+    refused: str | None = None
+    failure: str | None = None
+    stderr_tail: list[str] = []
+
+
+class WhatIf(Value):
+    """What a start without one module would save: predicted by the self time of all that it dominates."""
+
+    module: str
+    phase: str = Field(description="in which it is loaded")
+    predicted_seconds: float
+    num_modules: int
+    packages: list[Part] = []
+    used: Touch | None = None
+    verification: Verification | None = None
+
+
+class SourceReading(Value):
+    """The reading of the loaded modules' source files for their imports: after the runs, in no measured time."""
+
+    num_files: int
+    num_unreadable: int = 0
+    seconds: float
+
+
 class StartupReport(Value):
     """`kind: startup`."""
 
@@ -273,6 +367,10 @@ class StartupReport(Value):
     inserted_modules: list[str] = []
     instantiations: list[Instantiation] = []
     constructions: list[Construction] = []
+    sources: SourceReading | None = None
+    savings: list[Saving] = []
+    why: Why | None = None
+    what_if: WhatIf | None = None
     findings: list[Finding] = []
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
