@@ -1,4 +1,4 @@
-"""Standard library only: loads by statement, by `import_module`, by a loader's own `exec_module`, and one that fails."""
+"""Standard library only: loads by statement, by `import_module`, by a loader's own `exec_module`, and one failing."""
 
 import importlib
 import importlib.util
