@@ -11,7 +11,7 @@ from typing import Literal
 from ocrprof.errors import OcrprofError
 from ocrprof.target import Probe, Target
 
-Milestone = Literal["config", "model", "first-batch", "first-step", "exit"]
+Milestone = Literal["imports", "config", "model", "data", "first-batch", "first-step", "exit"]
 
 
 @dataclass(frozen=True, kw_only=True)

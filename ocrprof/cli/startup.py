@@ -23,8 +23,10 @@ from ocrprof.cli.options import (
 class Until(StrEnum):
     """The milestones, as choices."""
 
+    IMPORTS = "imports"
     CONFIG = "config"
     MODEL = "model"
+    DATA = "data"
     FIRST_BATCH = "first-batch"
     FIRST_STEP = "first-step"
     EXIT = "exit"
@@ -45,7 +47,12 @@ def startup(
     warmup: Annotated[int, typer.Option("--warmup", metavar="N", help="Uncounted runs before them.")] = 1,
     until: Annotated[
         Until | None,
-        typer.Option("--until", help="Stop the target here.", show_default="first-step; exit where there is no step"),
+        typer.Option(
+            "--until",
+            help="Stop the target here. imports: the first work behind them begins (configuration, data, model, "
+            "training). data: the first set-up of a data module has ended, or the first DataLoader is built.",
+            show_default="first-step; exit where there is no step",
+        ),
     ] = None,
     probe: Annotated[
         ProbeChoice | None,

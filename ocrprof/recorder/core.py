@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 _time = sys.modules["time"]
 _CALIBRATION_ROUNDS = 300
 _FLUSH_EVERY_NS = 250_000_000
+# The work for which a program imports: its first begin, outside every load, ends the imports of the start. What is
+# imported later belongs to the phase in which it is asked for.
+_ENDS_IMPORTS = frozenset((
+    "hydra.main", "hydra.compose", "hydra.plugins", "omegaconf", "program", "instantiate", "dataset.init",
+    "datamodule.init", "dataloader.init", "data.setup", "model.init", "compile", "logger.init", "wandb.init",
+    "trainer.init", "trainer.run", "fetch", "optimizer.step",
+))  # fmt: skip
+# The first of these to end, inside none of the others, leaves the data ready: a data set is there and in use.
+_SETS_UP_DATA = ("data.setup", "dataloader.init")
+_BUILDS_DATA = frozenset((*_SETS_UP_DATA, "data.prepare", "datamodule.init", "dataset.init"))
 _LIBRARIES = (
     "torch",
     "torchvision",
@@ -129,6 +139,8 @@ class Recorder:
         self.spans().append(name)
         start = now()
         if announce:
+        if "imports" not in self.marks and name in _ENDS_IMPORTS and not self.loads() and self.thread() == 0:
+            self.mark("imports")
             self.write({"k": "begin", "of": "span", "name": name, "start": start, "thread": self.thread(), "loc": None})
             self.flush()
         return start
@@ -167,6 +179,8 @@ class Recorder:
 
     def wrap(
         self,
+        if "data" not in self.marks and name in _SETS_UP_DATA and error is None and _BUILDS_DATA.isdisjoint(spans):
+            self.mark("data")
         owner: object,
         attribute: str,
         name: str,

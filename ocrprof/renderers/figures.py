@@ -101,9 +101,16 @@ def observer_line(observer: Observer, *, measured_seconds: float) -> str:
     return f"{format_seconds(observer.cost_seconds)}{share}, {observer.records} records, {observer.dropped} dropped"
 
 
+_MILESTONES = {
+    "steady": "the last batch to measure",
+    "imports": "the end of the imports",
+    "data": "data set up",
+}
+
+
 def milestone_name(until: str) -> str:
     """`first-step` reads `first step`; the end of what a baseline measures is no milestone that a user names."""
-    return "the last batch to measure" if until == "steady" else until.replace("-", " ")
+    return _MILESTONES.get(until, until.replace("-", " "))
 
 
 _PROBES = {"help": "the end of --help", "config": "the end of --cfg job", "error": "an error message and its exit"}
@@ -421,7 +428,8 @@ def limits_text(limits: dict[str, Any]) -> str:  # Any: as in the report, JSON v
     return plain(" · ".join(f"{phase_name(key)} {'all' if value is None else value}" for key, value in limits.items()))
 
 
-def _part_name(name: str) -> str:
+def part_name(name: str) -> str:
+    """How people read the name of a part of a batch."""
     return "rest: own code, framework" if name == REST else phase_name(name)
 
 
@@ -445,7 +453,7 @@ def part_rows(loop: LoopStatistics) -> list[PartRow]:
         return []
     batch_mean = statistics.fmean(batches)
     means = {name: sum(values[loop.num_warmup :]) / len(batches) for name, values in loop.parts.items()}
-    rows = [PartRow(name, _part_name(name), mean, mean / batch_mean) for name, mean in means.items() if mean > 0]
+    rows = [PartRow(name, part_name(name), mean, mean / batch_mean) for name, mean in means.items() if mean > 0]
     rows.sort(key=lambda row: (row.key != REST, row.seconds), reverse=True)
     rest = batch_mean - sum(means.values())
     if rest > 0.005 * batch_mean:

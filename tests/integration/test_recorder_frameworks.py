@@ -233,3 +233,47 @@ def test_a_hanging_target_is_ended_with_its_tree_and_tells_where_it_stood(tmp_pa
     begun = [entry["name"] for entry in recorded.of_kind("begin")]
     assert begun[-1] == "dataset.init"
     assert not any(psutil.pid_exists(process["pid"]) for process in recorded.of_kind("process"))
+
+
+def test_the_imports_end_where_hydra_begins(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, "-m", "tabular.app", until="imports", cwd=TABULAR)
+    assert recorded.outcome.status == "reached"
+    (milestone,) = recorded.of_kind("milestone")
+    loads = [load for load in recorded.of_kind("load") if load["name"] == "lightning.pytorch"]
+    assert loads
+    assert all(load["end"] <= milestone["at"] for load in loads)
+    assert "config" not in recorded.marks()
+
+
+def test_the_imports_of_a_plain_loop_end_where_its_data_set_begins(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, TORCH_SCRIPT, until="imports")
+    assert recorded.outcome.status == "reached"
+    assert not recorded.spans("dataset.init")
+
+
+def test_work_inside_an_import_does_not_end_the_imports(tmp_path):
+    (tmp_path / "table.py").write_text("import torch\nlayer = torch.nn.Linear(2, 2)\n")
+    (tmp_path / "main.py").write_text("import table\nimport wave\nlayer = table.torch.nn.Linear(2, 2)\n")
+    recorded = record(tmp_path / "run", PYTHON, str(tmp_path / "main.py"), until="imports")
+    assert recorded.outcome.status == "reached"
+    assert "wave" in {load["name"] for load in recorded.of_kind("load")}
+
+
+def test_a_program_that_only_imports_has_no_end_of_the_imports_but_its_own(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, str(TARGETS / "stdlib_script.py"), until="imports")
+    assert recorded.outcome.status == "ended_early"
+
+
+def test_data_are_set_up_when_the_data_module_says_so(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, "-m", "tabular.app", until="data", cwd=TABULAR)
+    assert recorded.outcome.status == "reached"
+    (setup,) = recorded.spans("data.setup")
+    (milestone,) = recorded.of_kind("milestone")
+    assert setup["end"] <= milestone["at"]
+    assert setup["loc"][0].endswith("tabular/parts.py")
+
+
+def test_data_of_a_plain_loop_are_set_up_with_its_first_loader(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, TORCH_SCRIPT, until="data")
+    assert recorded.outcome.status == "reached"
+    assert len(recorded.spans("dataset.init")) == len(recorded.spans("dataloader.init")) == 1
