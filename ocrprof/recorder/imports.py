@@ -31,12 +31,12 @@ def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
     if not hasattr(bootstrap, "_find_and_load"):
         recorder.note("this Python has no importlib._find_and_load: loads are seen by their loaders alone")
     else:
-        bootstrap._find_and_load = _trimmed(_watch_find_and_load(watch, bootstrap._find_and_load))
-    external._LoaderBasics.exec_module = _trimmed(_watch_exec(watch, external._LoaderBasics.exec_module))
-    external.SourceLoader.get_code = _trimmed(_watch_part(watch, external.SourceLoader.get_code, _CODE_NS))
+        bootstrap._find_and_load = trimmed(_watch_find_and_load(watch, bootstrap._find_and_load))
+    external._LoaderBasics.exec_module = trimmed(_watch_exec(watch, external._LoaderBasics.exec_module))
+    external.SourceLoader.get_code = trimmed(_watch_part(watch, external.SourceLoader.get_code, _CODE_NS))
     extension = external.ExtensionFileLoader
-    extension.create_module = _trimmed(_watch_part(watch, extension.create_module, _CREATE_NS))
-    extension.exec_module = _trimmed(_watch_exec(watch, extension.exec_module))
+    extension.create_module = trimmed(_watch_part(watch, extension.create_module, _CREATE_NS))
+    extension.exec_module = trimmed(_watch_exec(watch, extension.exec_module))
 
 
 class _Watch:
@@ -69,7 +69,7 @@ class _Watch:
             pass
         if stack:
             stack[-1][_NESTED_NS] += end - start
-        asker, asked_by_import_module = _asker(frame)
+        asker, asked_by_import_module = asking_frame(frame)
         if name == "sitecustomize" and error is not None:
             # Ours looking for the environment's own; without us, site looks for it before anything is recorded.
             return
@@ -168,14 +168,14 @@ def _watch_part(watch: _Watch, original: "Callable[..., object]", field: int) ->
     return timed_part
 
 
-def _trimmed(function: "Any") -> "Any":
+def trimmed(function: "Any") -> "Any":
     """Under importlib's own file name the frame is trimmed from tracebacks, and `warnings` skips it."""
     code: CodeType = function.__code__
     function.__code__ = code.replace(co_filename="<frozen importlib._bootstrap>")
     return function
 
 
-def _asker(frame: "FrameType | None") -> "tuple[FrameType | None, bool]":
+def asking_frame(frame: "FrameType | None") -> "tuple[FrameType | None, bool]":
     """The first frame outside importlib, and whether it came through `importlib.import_module`."""
     by_import_module = False
     while frame is not None:
