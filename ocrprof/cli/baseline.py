@@ -78,7 +78,7 @@ def baseline(
     if wandb:
         print(f"ocrprof: {upload(plan.output, project=wandb_project)}", file=sys.stderr)
     if not quiet:
-        print(f"report: {plan.output / 'report.md'}", file=sys.stderr)
+        print(f"report: {plan.output / 'report.html'}", file=sys.stderr)
     startup_runs = report.startup.runs if report.startup is not None else []
     code = exit_code_for(
         [*startup_runs, *([report.run] if report.run is not None else [])],

@@ -41,6 +41,6 @@ def report(
         render_startup(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     else:
         render_baseline(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
-    print(f"report: {output / 'report.md'}", file=sys.stderr)
+    print(f"report: {output / 'report.html'}", file=sys.stderr)
     for trace in traces:
         print(f"trace: {trace}", file=sys.stderr)

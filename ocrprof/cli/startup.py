@@ -95,7 +95,7 @@ def startup(
     write_pages(report, plan.output)
     if not quiet:
         render_startup(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
-        print(f"report: {plan.output / 'report.md'}", file=sys.stderr)
+        print(f"report: {plan.output / 'report.html'}", file=sys.stderr)
     # A target that kept the recorder out has told so; how it ended decides the exit code, with or without a trace.
     recorded = any(run.processes for run in report.runs)
     for trace in export_traces(report, plan.output, output=plan.output, formats=formats if recorded else ()):
