@@ -74,6 +74,21 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Lazy:
+    """What became of the module that was to be loaded lazily: `event` is refused, deferred or touched.
+
+    `how` it was touched: `from` or `submodule` for these imports, else the attribute that was asked for.
+    """
+
+    name: str
+    event: str
+    at_ns: int
+    by: Line | None
+    how: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What the process itself knew of its memory at the end; the CUDA figures are the allocator's."""
 
@@ -117,6 +132,7 @@ class ProcessRecords:
     marks: tuple[Mark, ...] = ()
     milestones: tuple[Mark, ...] = ()
     inserted: tuple[str, ...] = ()
+    lazy: tuple[Lazy, ...] = ()
     config: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -172,6 +188,7 @@ class _Gathered:
     marks: list[Mark] = field(default_factory=list)
     milestones: list[Mark] = field(default_factory=list)
     inserted: list[str] = field(default_factory=list)
+    lazy: list[Lazy] = field(default_factory=list)
     config: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -213,6 +230,7 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         marks=tuple(gathered.marks),
         milestones=tuple(gathered.milestones),
         inserted=tuple(gathered.inserted),
+        lazy=tuple(gathered.lazy),
         config=gathered.config,
         memory=gathered.memory,
         metrics=gathered.metrics,
@@ -295,6 +313,11 @@ def _read_inserted(gathered: _Gathered, one: Fields) -> None:
     gathered.inserted.extend(one["names"])
 
 
+def _read_lazy(gathered: _Gathered, one: Fields) -> None:
+    lazy = Lazy(one["name"], one["event"], one["at"], _line(one.get("by")), one.get("how"), one.get("reason"))
+    gathered.lazy.append(lazy)
+
+
 def _read_config(gathered: _Gathered, one: Fields) -> None:
     gathered.config = one["config"]
 
@@ -331,6 +354,7 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "mark": _read_mark,
     "milestone": _read_milestone,
     "inserted": _read_inserted,
+    "lazy": _read_lazy,
     "config": _read_config,
     "memory": _read_memory,
     "metrics": _read_metrics,

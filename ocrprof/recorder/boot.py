@@ -47,6 +47,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
     recorder: Recorder = core.Recorder(writer, load, modules_at_start, dict(os.environ))
     _describe(recorder, role=_role())
     load("imports").install(recorder, HOOKS)
+    if "OCRPROF_LAZY" in os.environ:
+        load("lazy").install(recorder, os.environ["OCRPROF_LAZY"])
     load("stop").register_exit(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
     return recorder

@@ -344,11 +344,19 @@ def name_of(value: object) -> str:
     return "%s.%s" % (getattr(value, "__module__", "?"), getattr(value, "__qualname__", "?"))
 
 
+def _own_attribute(module: "ModuleType | None", name: str) -> "Any":
+    """What a module holds; a look of ours must not load one that is lazy."""
+    try:
+        return type(sys).__getattribute__(module, name)
+    except (AttributeError, TypeError):
+        return None
+
+
 def _versions() -> "dict[str, str]":
     """Of the libraries that decide how long things take, as far as the target has loaded them."""
     versions = {}
     for name in _LIBRARIES:
-        version = getattr(sys.modules.get(name), "__version__", None)
+        version = _own_attribute(sys.modules.get(name), "__version__")
         if version is not None:
             versions[name] = str(version)
     return versions
@@ -367,7 +375,7 @@ def _memory() -> "dict[str, object]":
     except OSError:
         pass
     memory: dict[str, object] = {"rss": resident, "peak_rss": peak}
-    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    cuda: Any = _own_attribute(sys.modules.get("torch"), "cuda")
     started = cuda is not None and cuda.is_initialized()
     memory["cuda_allocated"] = cuda.memory_allocated() if started else None
     memory["cuda_reserved"] = cuda.max_memory_reserved() if started else None
