@@ -136,11 +136,11 @@ class Recorder:
 
     def begin(self, name: str, *, announce: bool = False) -> int:
         """Opens a span, and returns its start. `announce` writes that at once, so that a killed process tells where."""
+        if "imports" not in self.marks and name in _ENDS_IMPORTS and not self.loads() and self.thread() == 0:
+            self.mark("imports")
         self.spans().append(name)
         start = now()
         if announce:
-        if "imports" not in self.marks and name in _ENDS_IMPORTS and not self.loads() and self.thread() == 0:
-            self.mark("imports")
             self.write({"k": "begin", "of": "span", "name": name, "start": start, "thread": self.thread(), "loc": None})
             self.flush()
         return start
@@ -176,11 +176,11 @@ class Recorder:
         )
         if end - self._last_flush > _FLUSH_EVERY_NS:
             self.flush()
+        if "data" not in self.marks and name in _SETS_UP_DATA and error is None and _BUILDS_DATA.isdisjoint(spans):
+            self.mark("data")
 
     def wrap(
         self,
-        if "data" not in self.marks and name in _SETS_UP_DATA and error is None and _BUILDS_DATA.isdisjoint(spans):
-            self.mark("data")
         owner: object,
         attribute: str,
         name: str,
@@ -344,19 +344,11 @@ def name_of(value: object) -> str:
     return "%s.%s" % (getattr(value, "__module__", "?"), getattr(value, "__qualname__", "?"))
 
 
-def _own_attribute(module: "ModuleType | None", name: str) -> "Any":
-    """What a module holds; a look of ours must not load one that is lazy."""
-    try:
-        return type(sys).__getattribute__(module, name)
-    except (AttributeError, TypeError):
-        return None
-
-
 def _versions() -> "dict[str, str]":
     """Of the libraries that decide how long things take, as far as the target has loaded them."""
     versions = {}
     for name in _LIBRARIES:
-        version = _own_attribute(sys.modules.get(name), "__version__")
+        version = getattr(sys.modules.get(name), "__version__", None)
         if version is not None:
             versions[name] = str(version)
     return versions
@@ -375,7 +367,7 @@ def _memory() -> "dict[str, object]":
     except OSError:
         pass
     memory: dict[str, object] = {"rss": resident, "peak_rss": peak}
-    cuda: Any = _own_attribute(sys.modules.get("torch"), "cuda")
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
     started = cuda is not None and cuda.is_initialized()
     memory["cuda_allocated"] = cuda.memory_allocated() if started else None
     memory["cuda_reserved"] = cuda.max_memory_reserved() if started else None
