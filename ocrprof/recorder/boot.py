@@ -46,7 +46,10 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
     writer = load("writer").Writer(run_dir + "/records", core.now())
     recorder: Recorder = core.Recorder(writer, load, modules_at_start, dict(os.environ))
     _describe(recorder, role=_role())
-    load("imports").install(recorder, HOOKS)
+    if recorder.is_bare:
+        load("marks").install(recorder, load("marks").hooks_for(recorder.until, HOOKS))
+    else:
+        load("imports").install(recorder, HOOKS)
     if "OCRPROF_LAZY" in os.environ:
         load("lazy").install(recorder, os.environ["OCRPROF_LAZY"])
     load("stop").register_exit(recorder)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _time = sys.modules["time"]
 _CALIBRATION_ROUNDS = 300
 _FLUSH_EVERY_NS = 250_000_000
+_BARE_KINDS = ("process", "mark", "milestone", "note", "end")
 # The work for which a program imports: its first begin, outside every load, ends the imports of the start. What is
 # imported later belongs to the phase in which it is asked for.
 _ENDS_IMPORTS = frozenset((
@@ -63,12 +64,14 @@ class Recorder:
         self.loaded_names: set[str] = set()
         self.marks: set[str] = set()
         self.until = environ.get("OCRPROF_UNTIL", "exit")
+        self.is_bare = environ.get("OCRPROF_LEVEL") == "bare"
         self.wants_parts = environ.get("OCRPROF_PARTS") == "1"
         self.num_train_batches = int(environ.get("OCRPROF_TRAIN_BATCHES", "0"))
         self.num_val_batches = int(environ.get("OCRPROF_VAL_BATCHES", "0"))
         self.patience_ns = int(environ.get("OCRPROF_PATIENCE_SECONDS", "60")) * 1_000_000_000
         self.notify_path = environ.get("OCRPROF_NOTIFY")
         self.before_stop: list[Callable[[], None]] = []
+        self.at_marks: list[Callable[[], None]] = []
         self.at_end: list[Callable[[], None]] = []
         self._writer = writer
         self._main_thread = _thread.get_ident()
@@ -80,7 +83,8 @@ class Recorder:
 
     def write(self, record: "dict[str, object]") -> None:
         """Appends a record; the batch reaches the file at the latest a quarter of a second of events later."""
-        self._writer.add(record)
+        if not self.is_bare or record["k"] in _BARE_KINDS:
+            self._writer.add(record)
 
     def flush(self) -> None:
         """Everything recorded so far is in the file."""
@@ -94,6 +98,8 @@ class Recorder:
         self.marks.add(name)
         at = now()
         self.write({"k": "mark", "name": name, "at": at, "a": attributes})
+        for function in self.at_marks:
+            self.ask(function, (), {})
         self.flush()
         if name == self.until and name != "exit":
             self.load("stop").stop_at_milestone(self, name, at)
@@ -104,7 +110,7 @@ class Recorder:
         self._writer = writer
         self._local = _thread._local()
         self._main_thread = _thread.get_ident()
-        self.before_stop, self.at_end = [], []
+        self.before_stop, self.at_marks, self.at_end = [], [], []
         self.started = now()
         self.until = "exit"
         self._ended = False
@@ -254,12 +260,8 @@ class Recorder:
         if self._ended:
             return
         self._ended = True
-        for function in self.at_end:
-            self.ask(function, (), {})
-        gained = set(sys.modules) - self.modules_at_start - self.loaded_names
-        self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
-        self.write({"k": "memory", **_memory()})
-        self.write({"k": "versions", "versions": _versions()})
+        if not self.is_bare:
+            self._write_state()
         num_records = self._writer.num_records
         self.write(
             {
@@ -272,6 +274,15 @@ class Recorder:
             }
         )
         self.flush()
+
+    def _write_state(self) -> None:
+        """What hooks kept for the end, and what the process holds."""
+        for function in (*self.at_marks, *self.at_end):
+            self.ask(function, (), {})
+        gained = set(sys.modules) - self.modules_at_start - self.loaded_names
+        self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
+        self.write({"k": "memory", **_memory()})
+        self.write({"k": "versions", "versions": _versions()})
 
     def _unit_cost(self) -> float:
         """Nanoseconds that one recorded span costs here and now, timed on a function that does nothing."""
@@ -344,11 +355,19 @@ def name_of(value: object) -> str:
     return "%s.%s" % (getattr(value, "__module__", "?"), getattr(value, "__qualname__", "?"))
 
 
+def _own_attribute(module: "ModuleType | None", name: str) -> "Any":
+    """What a module holds; a look of ours must not load one that is lazy."""
+    try:
+        return type(sys).__getattribute__(module, name)
+    except (AttributeError, TypeError):
+        return None
+
+
 def _versions() -> "dict[str, str]":
     """Of the libraries that decide how long things take, as far as the target has loaded them."""
     versions = {}
     for name in _LIBRARIES:
-        version = getattr(sys.modules.get(name), "__version__", None)
+        version = _own_attribute(sys.modules.get(name), "__version__")
         if version is not None:
             versions[name] = str(version)
     return versions
@@ -367,7 +386,7 @@ def _memory() -> "dict[str, object]":
     except OSError:
         pass
     memory: dict[str, object] = {"rss": resident, "peak_rss": peak}
-    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    cuda: Any = _own_attribute(sys.modules.get("torch"), "cuda")
     started = cuda is not None and cuda.is_initialized()
     memory["cuda_allocated"] = cuda.memory_allocated() if started else None
     memory["cuda_reserved"] = cuda.max_memory_reserved() if started else None
