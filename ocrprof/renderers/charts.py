@@ -13,6 +13,7 @@ _ROW = 24
 _ROW_GAP = 6
 _STRIP_HEIGHT = 76
 _STRIP_LABELS = 30
+_MIN_COLUMNS = 16
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def legend(bars: Sequence[Bar]) -> Html:
 
 def lanes(rows: Sequence[LaneRow], *, limit: float, tick_text: Callable[[float], str]) -> Html:
     """Rows of bars over one axis from 0 to `limit`."""
-    marks = ticks(limit, num=10)
+    marks = ticks(limit, num=14)
     body = [tag("div", "", class_="lane-label axis"), _axis(marks, limit, tick_text)]
     for row in rows:
         body.append(tag("div", tag("b", row.label), tag("small", row.detail), class_="lane-label", title=row.detail))
@@ -201,7 +202,7 @@ def _statistic(name: str, share: float, *, y: float) -> Html:
 
 def columns(stacks: Sequence[Sequence[Bar]], *, limit: float, tick_text: Callable[[float], str]) -> Html:
     """One column a batch, in order, made of its parts from below; what is higher than `limit` is cut off at the top."""
-    width = 1 / max(len(stacks), 1)
+    width = 1 / max(len(stacks), _MIN_COLUMNS)
     rects = []
     for index, bars in enumerate(stacks):
         top = 1.0

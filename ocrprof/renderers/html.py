@@ -26,7 +26,7 @@ def startup_html(report: StartupReport) -> str:
         _findings(report.findings, report) if report.findings or figures.time_to_milestone(report) else None,
         *html_startup.sections(report),
         _environment(report),
-        _how_measured(report, [*figures.run_notes(report), *figures.noise_notes(report)]),
+        _how_measured(report, figures.noise_notes(report)),
     ]
     return _document(report, body)
 

@@ -348,7 +348,7 @@ def _built(report: StartupReport) -> Html | None:
         [
             swatch(one.kind, phase_color(one.phase)),
             join(tag("code", _subject(one)) if one.name != one.kind else None, _parts(one)),
-            scale.text(one.start_seconds),
+            format_seconds(one.start_seconds),
             scale.text(one.self_seconds),
             scale.text(one.seconds),
             tag("code", place(one.location, cwd=report.target.cwd))
@@ -358,7 +358,7 @@ def _built(report: StartupReport) -> Html | None:
         for one in shown
     ]
     unit = scale.unit
-    titles = ["built or called", "", f"at {unit}", f"self {unit}", f"inclusive {unit}", "where"]
+    titles = ["built or called", "", "at", f"self {unit}", f"inclusive {unit}", "where"]
     return section("Built during the start", table(titles, rows, align="llrrrl"), anchor="built")
 
 
