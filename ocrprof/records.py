@@ -112,7 +112,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecords:
-    """Everything one process wrote. `end` is None where it was killed."""
+    """Everything one process wrote. `end` is None where it was killed; `totals` are counts that have no record each."""
 
     pid: int
     parent_pid: int
@@ -138,6 +138,7 @@ class ProcessRecords:
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    totals: Fields = field(default_factory=dict)
     end: End | None = None
     num_records: int = 0
     num_unreadable: int = 0
@@ -195,6 +196,7 @@ class _Gathered:
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     device_ns: dict[tuple[str, int], int] = field(default_factory=dict)
+    totals: Fields = field(default_factory=dict)
     end: End | None = None
 
 
@@ -236,6 +238,7 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         metrics=gathered.metrics,
         versions=gathered.versions,
         notes=tuple(gathered.notes),
+        totals=gathered.totals,
         end=gathered.end,
         num_records=len(fields),
         num_unreadable=num_unreadable + num_broken,
@@ -343,6 +346,11 @@ def _read_device(gathered: _Gathered, one: Fields) -> None:
     gathered.device_ns[one["name"], one["start"]] = one["device"]
 
 
+def _read_totals(gathered: _Gathered, one: Fields) -> None:
+    # Each holds all that was counted since the process began: the last one counts.
+    gathered.totals[one["of"]] = one["a"]
+
+
 def _read_end(gathered: _Gathered, one: Fields) -> None:
     gathered.end = End(one["at"], one["reason"], one["records"], one["dropped"], one["cost"])
 
@@ -361,5 +369,6 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "versions": _read_versions,
     "note": _read_note,
     "device": _read_device,
+    "totals": _read_totals,
     "end": _read_end,
 }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ocrprof.records import ProcessRecords, Span
 from ocrprof.results.constructions import location_of
+from ocrprof.results.intervals import Interval, union_ns
 from ocrprof.results.model import Instantiation, Location
 
 
@@ -18,11 +19,41 @@ def build_instantiations(process: ProcessRecords, *, end_ns: int) -> list[Instan
         identity = span.attributes.get("identity")
         key = (span.attributes.get("target"), identity) if identity is not None else (span.start_ns, span.end_ns)
         groups.setdefault(key, []).append(span)
-    rows = [_row(spans) for spans in groups.values()]
+    nodes = _Nodes(process)
+    rows = [_row(spans, nodes) for spans in groups.values()]
     return sorted(rows, key=lambda row: -row.seconds)
 
 
-def _row(spans: Sequence[Span]) -> Instantiation:
+class _Nodes:
+    """Answers what a node cost around its target, and what was loaded meanwhile."""
+
+    def __init__(self, process: ProcessRecords) -> None:
+        self._loads = [Interval(load.start_ns, load.end_ns, None) for load in process.loads if load.depth == 0]
+        self._nodes = [span for span in process.spans if span.name == "instantiate" and "node" in span.attributes]
+
+    def locating_ns(self, span: Span) -> int:
+        """Loads in the node before its target is called, without those of the nodes inside it."""
+        node_ns = span.attributes["node"]
+        children = [
+            Interval(one.attributes["node"], one.end_ns, None)
+            for one in self._nodes
+            if one.thread == span.thread and node_ns < one.attributes["node"] and one.end_ns <= span.start_ns
+        ]
+        inside = [load for load in self._loads if node_ns <= load.start_ns < span.start_ns]
+        own = [load for load in inside if not any(child.start_ns <= load.start_ns < child.end_ns for child in children)]
+        return union_ns(own, start_ns=node_ns, end_ns=span.start_ns)
+
+    def imports_ns(self, span: Span) -> int:
+        """Loads to find the target and inside its call."""
+        inside = union_ns(self._loads, start_ns=span.start_ns, end_ns=span.end_ns)
+        return inside + (self.locating_ns(span) if "node" in span.attributes else 0)
+
+    def overhead_ns(self, span: Span) -> int:
+        """Hydra's own work on the node: its time before the call, without the nodes inside it and without loads."""
+        return max(0, int(span.attributes["overhead"]) - self.locating_ns(span))
+
+
+def _row(spans: Sequence[Span], nodes: _Nodes) -> Instantiation:
     paths = list(dict.fromkeys(str(span.attributes.get("config_path") or "") for span in spans))
     each_seconds = [(span.end_ns - span.start_ns) / 1e9 for span in spans]
     return Instantiation(
@@ -35,6 +66,12 @@ def _row(spans: Sequence[Span]) -> Instantiation:
         duplicate=len(spans) > 1,
         location=location_of(spans[0].loc),
         callers=_callers(spans),
+        overhead_seconds=(
+            sum(nodes.overhead_ns(span) for span in spans) / 1e9
+            if all("overhead" in span.attributes for span in spans)
+            else None
+        ),
+        imports_seconds=sum(nodes.imports_ns(span) for span in spans) / 1e9,
     )
 
 

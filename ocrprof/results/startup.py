@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from ocrprof.records import ProcessRecords
 from ocrprof.results.constructions import build_constructions
+from ocrprof.results.hydra import build_hydra
 from ocrprof.results.import_graph import import_rows, package_rows
 from ocrprof.results.instantiations import build_instantiations
 from ocrprof.results.mask import mask_argv, mask_text
 from ocrprof.results.model import (
     PHASES,
     Construction,
+    HydraFigures,
     ImportRow,
     Instantiation,
     Observer,
@@ -69,8 +71,9 @@ class StartupTables:
     instantiations: list[Instantiation] = field(default_factory=list)
     constructions: list[Construction] = field(default_factory=list)
     inserted_modules: list[str] = field(default_factory=list)
+    hydra: HydraFigures | None = None
 
-    def as_fields(self) -> dict[str, list[Any]]:  # Any: rows of several kinds
+    def as_fields(self) -> dict[str, Any]:  # Any: rows of several kinds
         """By the names that a StartupReport has for them."""
         return dict(vars(self))
 
@@ -92,6 +95,7 @@ def build_tables(
         instantiations=build_instantiations(main, end_ns=timeline.end_ns),
         constructions=build_constructions(main, phase_at=timeline.phase_at, **window),
         inserted_modules=sorted(main.inserted),
+        hydra=build_hydra(main, **window),
     )
 
 

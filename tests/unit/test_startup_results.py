@@ -111,7 +111,7 @@ def test_tables_are_of_the_main_process_and_of_what_began_before_the_milestone()
     assert [row.package for row in tables.packages] == ["torch"]
     assert tables.inserted_modules == ["alias"]
     assert set(tables.as_fields()) == {
-        "timeline", "imports", "packages", "instantiations", "constructions", "inserted_modules",
+        "timeline", "imports", "packages", "instantiations", "constructions", "inserted_modules", "hydra",
     }  # fmt: skip
 
 
