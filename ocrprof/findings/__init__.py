@@ -7,10 +7,12 @@ it, and put it in one of the tuples below.
 from collections.abc import Callable
 from typing import overload
 
+from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
 from ocrprof.findings.imports import eager_heavy_imports
-from ocrprof.findings.initialisation import slow_module_inits
+from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
 from ocrprof.findings.instantiations import duplicate_instantiations
 from ocrprof.findings.judging import worst_first
+from ocrprof.findings.modules import duplicate_modules, late_imports
 from ocrprof.findings.spread import noisy
 from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
 from ocrprof.findings.throughput import starved
@@ -21,6 +23,12 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_heavy_imports,
     duplicate_instantiations,
     slow_module_inits,
+    eager_evaluators,
+    compiles_at_init,
+    eager_loggers,
+    eager_datasets,
+    late_imports,
+    duplicate_modules,
     slow_exit,
     noisy,
 )

@@ -1,14 +1,15 @@
-"""`slow-module-init`: a LightningModule's `__init__` does other work than building its network.
+"""`slow-module-init` and `eager-evaluator`: a LightningModule's `__init__` does other work than building its network.
 
 Judged is the time in `__init__` less the construction of `nn.Module`s and less module loads: its own code, and what
-else it builds (evaluators, data sets, loggers). Reading weights in `__init__` is such work too, and may well be needed:
+else it builds (evaluators, data sets, loggers). Metrics of torchmetrics are known as such, and are `eager-evaluator`;
+`torch.compile` is judged elsewhere. Reading weights in `__init__` is such work too, and may well be needed:
 the seconds are measured, that they can be saved is not claimed. A network that takes long to build is no finding.
 """
 
 from typing import Any
 
 from ocrprof.findings.judging import bare, finding, place, start_seconds
-from ocrprof.results.constructions import IMPORTS, NETWORK, OWN_CODE
+from ocrprof.results.constructions import COMPILE, IMPORTS, METRICS, NETWORK, OWN_CODE
 from ocrprof.results.model import Construction, Finding, Part, StartupReport
 from ocrprof.units import format_seconds
 
@@ -21,11 +22,41 @@ def slow_module_inits(report: StartupReport) -> list[Finding]:
     of_seconds = start_seconds(report)
     found = []
     for row in report.constructions:
-        other = [part for part in row.parts if part.name not in (NETWORK, IMPORTS)]
+        other = [part for part in row.parts if part.name not in (NETWORK, IMPORTS, METRICS, COMPILE)]
         seconds = sum(part.seconds for part in other)
         if row.kind == "model.init" and seconds >= max(_MIN_SECONDS, _MIN_SHARE * of_seconds):
             found.append(_finding(row, other, seconds, report, of_seconds))
     return found
+
+
+def eager_evaluators(report: StartupReport) -> list[Finding]:
+    """One finding for each LightningModule whose `__init__` spends long on metrics, which validation alone uses."""
+    of_seconds = start_seconds(report)
+    return [
+        _metrics(row, part, report, of_seconds)
+        for row in report.constructions
+        for part in row.parts
+        if row.kind == "model.init" and part.name == METRICS
+        if part.seconds >= max(_MIN_SECONDS, _MIN_SHARE * of_seconds)
+    ]
+
+
+def _metrics(row: Construction, part: Part, report: StartupReport, of_seconds: float) -> Finding:
+    at = f" ({place(part.location, cwd=report.target.cwd)})" if part.location else ""
+    return finding(
+        "eager-evaluator",
+        f"{bare(row.name)}.__init__ spends {format_seconds(part.seconds)} on building metrics",
+        seconds=part.seconds,
+        of_seconds=of_seconds,
+        location=part.location or row.location,
+        evidence={
+            "init_seconds": row.seconds,
+            "module": row.name,
+            "claims": "the time to the first step where no sanity check runs before it; runs that never validate",
+        },
+        advice=f"Build them{at} at the first validation (`on_validation_epoch_start`, on the module's device): training"
+        " steps need none of them.",
+    )
 
 
 def _finding(row: Construction, other: list[Part], seconds: float, report: StartupReport, of_seconds: float) -> Finding:

@@ -23,6 +23,7 @@ HOOKS = {
     "hydra._internal.instantiate._instantiate2": ("instantiate", "patch_instantiate"),
     "omegaconf.base": ("omegaconf", "patch_base"),
     "omegaconf.omegaconf": ("omegaconf", "patch_omegaconf"),
+    "torch": ("torch", "patch_compile"),
     "torch.nn.modules.module": ("torch", "patch_module"),
     "torch.optim.optimizer": ("torch", "patch_optimizer"),
     "torch.utils.data.dataset": ("loader", "patch_dataset"),

@@ -126,4 +126,17 @@ class _Nested:
         if spans and spans[-1] == "submodule.init":
             spans.pop()
         name = recorder.load("core").name_of(self._cls)
-        self._nested.append({"class": name, "start": self._start, "end": recorder.now(), "loc": location})
+        self._nested.append(
+            {
+                "class": name,
+                "start": self._start,
+                "end": recorder.now(),
+                "loc": location,
+                "metric": _is_metric(self._cls),
+            }
+        )
+
+
+def _is_metric(cls: "Any") -> bool:
+    """Whether a class is a metric of torchmetrics, or a collection of them, or derived from one."""
+    return any(parent.__module__.partition(".")[0] == "torchmetrics" for parent in cls.__mro__)

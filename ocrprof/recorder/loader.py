@@ -8,18 +8,31 @@ if TYPE_CHECKING:
 
     from ocrprof.recorder.core import Recorder
 
+_MAX_PARTS = 64
+
 
 def patch_dataset(recorder: "Recorder", module: "ModuleType") -> None:
-    """Construction of data sets."""
+    """Construction of data sets, each with its number."""
+    datasets = recorder.datasets = _Datasets(module.Dataset)  # type: ignore[attr-defined]  # the loaders' hook asks it
     recorder.load("construction").watch_construction(
-        recorder, module.Dataset, "dataset.init", attributes=_length, unless_inside=("dataset.init",)
+        recorder,
+        module.Dataset,
+        "dataset.init",
+        attributes=lambda dataset: {"number": datasets.enter(dataset), **_length(dataset)},
+        unless_inside=("dataset.init",),
     )
 
 
 def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
     """Loaders built, their workers started, and every `next()` on them."""
     core = recorder.load("core")
-    recorder.wrap(module.DataLoader, "__init__", "dataloader.init", attributes=_describe_loader, announce=False)
+    recorder.wrap(
+        module.DataLoader,
+        "__init__",
+        "dataloader.init",
+        attributes=lambda loader, *_, **__: _describe_loader(recorder, loader),
+        announce=False,
+    )
     recorder.wrap(module._MultiProcessingDataLoaderIter, "__init__", "workers.start", attributes=_describe_workers)
     iterators = _Iterators(recorder)
     base = module._BaseDataLoaderIter
@@ -65,6 +78,67 @@ def patch_worker(recorder: "Recorder", module: "ModuleType") -> None:
             recorder.finish("exit")
 
     module._worker_loop = core.look_like(_worker_loop, original)  # type: ignore[attr-defined]
+
+
+class _Datasets:
+    """Numbers data sets in the order of their construction, so that a loader can tell which it draws from.
+
+    What a data set holds when it is made has its number, unless it has one of its own (a `Subset` holds another).
+    """
+
+    def __init__(self, base: type) -> None:
+        self._base = base
+        self._entries: dict[int, tuple[object, int]] = {}
+        self._next_number = 0
+
+    def enter(self, dataset: object) -> int:
+        """The number of a data set that was just made."""
+        number = self._next_number
+        self._next_number += 1
+        for part in self._parts(dataset):
+            if self._number(part) is None:
+                self._entries[id(part)] = (_reference(part), number)
+        return number
+
+    def numbers(self, dataset: object) -> "list[int]":
+        """The numbers of what a loader draws from: a data set, and those that it holds; none where it is unknown."""
+        return sorted({number for part in self._parts(dataset) if (number := self._number(part)) is not None})
+
+    def _number(self, dataset: object) -> "int | None":
+        entry = self._entries.get(id(dataset))
+        # Another object may have come to the address of a dead one.
+        return None if entry is None or entry[0]() is not dataset else entry[1]  # type: ignore[operator]
+
+    def _parts(self, dataset: object) -> "list[object]":
+        """It, and the data sets that it holds in attributes or in short lists and dictionaries."""
+        parts = [dataset]
+        for part in parts:
+            for value in _held(part):
+                if isinstance(value, self._base) and all(value is not known for known in parts):
+                    parts.append(value)
+            if len(parts) > _MAX_PARTS:
+                break
+        return parts
+
+
+def _held(part: object) -> "list[object]":
+    values: list[object] = []
+    for value in list(getattr(part, "__dict__", {}).values()):
+        if isinstance(value, dict) and len(value) <= _MAX_PARTS:
+            values += value.values()
+        elif isinstance(value, (list, tuple)) and len(value) <= _MAX_PARTS:
+            values += value
+        else:
+            values.append(value)
+    return values
+
+
+def _reference(part: object) -> object:
+    """A weak reference; a strong one, of the same form, to what allows none."""
+    try:
+        return sys.modules["_weakref"].ref(part)
+    except TypeError:
+        return lambda: part
 
 
 class _Iterators:
@@ -129,11 +203,14 @@ def _length(dataset: object) -> "dict[str, object]":
         return {}
 
 
-def _describe_loader(self: object, *_: object, **__: object) -> "dict[str, object]":
+def _describe_loader(recorder: "Recorder", loader: object) -> "dict[str, object]":
+    dataset = getattr(loader, "dataset", None)
+    datasets: _Datasets | None = getattr(recorder, "datasets", None)
     return {
-        "num_workers": getattr(self, "num_workers", None),
-        "batch_size": getattr(self, "batch_size", None),
-        "dataset": type(getattr(self, "dataset", None)).__qualname__,
+        "num_workers": getattr(loader, "num_workers", None),
+        "batch_size": getattr(loader, "batch_size", None),
+        "dataset": type(dataset).__qualname__,
+        "datasets": datasets.numbers(dataset) if datasets else [],
     }
 
 

@@ -1,4 +1,4 @@
-"""Hooks on torch: construction of modules, and the optimizer steps that plain loops share with Lightning."""
+"""Hooks on torch: modules built, `torch.compile`, the optimizer steps that plain loops share with Lightning."""
 
 import sys
 
@@ -67,6 +67,21 @@ def patch_optimizer(recorder: "Recorder", module: "ModuleType") -> None:
             recorder.mark("model")
 
     optimizer.__init__ = recorder.load("core").look_like(__init__, init)
+
+
+def patch_compile(recorder: "Recorder", module: "ModuleType") -> None:
+    """`torch.compile`: what it wraps, and the line that calls it; Lightning puts a function of its own around it.
+
+    The compilation itself comes with the first call of what it returns.
+    """
+    core = recorder.load("core")
+    recorder.wrap(
+        module,
+        "compile",
+        "compile",
+        attributes=lambda model=None, *_, **__: {"class": "torch.compile", "of": core.name_of(model)},
+        location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
+    )
 
 
 def _has_enough(recorder: "Recorder", state: "dict[str, int]") -> bool:

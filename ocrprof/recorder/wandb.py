@@ -16,6 +16,7 @@ def patch_wandb(recorder: "Recorder", module: "ModuleType") -> None:
         "init",
         "wandb.init",
         attributes=lambda *_, **__: {"mode": str(getattr(getattr(module.run, "settings", None), "mode", None))},
+        location=lambda *_, **__: recorder.load("frames").caller_line("wandb"),
     )
     recorder.before_stop.append(_finish_run)
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from ocrprof.records import Line, Load, ProcessRecords, Span
 from ocrprof.results.intervals import Interval, innermost, union_ns
@@ -11,6 +12,12 @@ from ocrprof.results.phases import PHASE_OF_SPAN
 NETWORK = "network"
 """The part of a LightningModule's `__init__` that builds its `nn.Module`s."""
 
+METRICS = "metrics"
+"""The part that builds torchmetrics' metrics."""
+
+COMPILE = "torch.compile"
+"""The part that `torch.compile` takes."""
+
 IMPORTS = "imports"
 """The part that loads modules."""
 
@@ -18,7 +25,15 @@ OWN_CODE = "own code"
 """What no nested record explains."""
 
 _KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"}
-_BUILT_INSIDE = ("instantiate", "dataset.init", "datamodule.init", "dataloader.init", "logger.init", "wandb.init")
+_BUILT_INSIDE = (
+    "instantiate",
+    "dataset.init",
+    "datamodule.init",
+    "dataloader.init",
+    "logger.init",
+    "wandb.init",
+    "compile",
+)
 
 
 def build_constructions(
@@ -31,7 +46,8 @@ def build_constructions(
     )
     program_ns = min((span.start_ns for span in spans if span.name == "program"), default=end_ns)
     timed = [_up_to_the_program(span, program_ns) for span in spans if span.name in _KINDS]
-    nested = _Nested([*timed, *(span for span in spans if span.name == "instantiate")], process.loads)
+    nodes = [span for span in spans if span.name == "instantiate"]
+    nested = _Nested([*timed, *nodes], process.loads)
     return [
         Construction(
             kind=span.name,
@@ -41,7 +57,7 @@ def build_constructions(
             start_seconds=(span.start_ns - spawn_ns) / 1e9,
             phase=phase_at(span.start_ns),
             location=location_of(span.loc),
-            attributes={key: value for key, value in span.attributes.items() if key not in ("class", "nested")},
+            attributes=_attributes(span, nodes),
             parts=nested.parts(span) if span.attributes.get("lightning") else [],
         )
         for span in [*_arguments(process, end_ns), *timed]
@@ -51,6 +67,16 @@ def build_constructions(
 def location_of(line: Line | None) -> Location | None:
     """The recorded file and line as a report has them."""
     return None if line is None else Location(file=line[0], line=line[1])
+
+
+def _attributes(span: Span, nodes: Iterable[Span]) -> dict[str, Any]:  # Any: JSON values
+    """What the hook said, and for what Hydra built: its configuration path, and the line that asked for it (`by`)."""
+    attributes = {key: value for key, value in span.attributes.items() if key not in ("class", "nested")}
+    for node in nodes:
+        around = node.start_ns <= span.start_ns and span.end_ns <= node.end_ns
+        if around and node.attributes.get("target") == span.attributes.get("class"):
+            attributes |= {key: node.attributes[key] for key in ("config_path", "by") if node.attributes.get(key)}
+    return attributes
 
 
 def _arguments(process: ProcessRecords, end_ns: int) -> Iterator[Span]:
@@ -89,14 +115,15 @@ class _Nested:
         intervals = self._inside(span)
         for module in span.attributes.get("nested", ()):
             if isinstance(module, dict):
-                intervals.append(Interval(module["start"], module["end"], NETWORK))
+                label = METRICS if module.get("metric") else NETWORK
+                intervals.append(Interval(module["start"], module["end"], label))
         built = [one for one in intervals if one.label == NETWORK]
         intervals = [_as_network(one, built) for one in intervals]
         totals: dict[str, int] = {}
         for piece in innermost(intervals, start_ns=span.start_ns, end_ns=span.end_ns):
             name = piece.label or OWN_CODE
             totals[name] = totals.get(name, 0) + piece.end_ns - piece.start_ns
-        locations = {**self._locations, OWN_CODE: location_of(span.loc)}
+        locations = {**self._locations, OWN_CODE: location_of(span.loc), METRICS: _longest_metric(span)}
         return [
             Part(name=name, seconds=total_ns / 1e9, location=locations.get(name))
             for name, total_ns in sorted(totals.items(), key=lambda item: -item[1])
@@ -111,6 +138,13 @@ class _Nested:
             for one in self._intervals[first:last]
             if one.end_ns <= span.end_ns and (one.start_ns, one.end_ns) != own
         ]
+
+
+def _longest_metric(span: Span) -> Location | None:
+    """Where the metric that took longest is defined, of those that a LightningModule's `__init__` built."""
+    metrics = [one for one in span.attributes.get("nested", ()) if isinstance(one, dict) and one.get("metric")]
+    longest = max(metrics, key=lambda one: one["end"] - one["start"], default=None)
+    return location_of(longest["loc"]) if longest else None
 
 
 def _as_network(interval: Interval, built: Iterable[Interval]) -> Interval:

@@ -120,6 +120,43 @@ def test_evaluators_made_in_init_are_work_beside_the_network(planted):
     assert finding.seconds == near(2 * COST["evaluator"])
 
 
+def test_metrics_made_in_init_are_named_by_their_own_line(planted):
+    finding = about(of_code(planted, "eager-evaluator"), "OCRModule.__init__")
+    assert at(finding) == line_of("core/evaluation.py", "def __init__(self) -> None")
+    assert finding.seconds == near(COST["metric"])
+
+
+def test_torch_compile_in_init_is_named_by_its_line(planted, truth):
+    finding = about(of_code(planted, "compile-at-init"), "OCRModule.__init__")
+    assert at(finding) == line_of("core/module.py", "# plant.compile_at_init")
+    assert finding.seconds == near(truth["compile_at_init"])
+
+
+def test_a_logger_that_connects_when_it_is_made_is_named_by_the_line_that_asks_for_it(planted):
+    finding = about(of_code(planted, "eager-logger"), "OfflineRunLogger")
+    assert at(finding) == line_of("pipelines/orchestrator.py", "self.config.logger")
+    assert finding.seconds == near(COST["logger"])
+    assert finding.evidence["built_after_it"] == ["OCRModule"]
+
+
+def test_of_three_splits_the_one_that_no_loader_uses_is_named(planted):
+    finding = about(of_code(planted, "eager-dataset"), "PageDataset (data.datasets.test)")
+    assert at(finding) == line_of("pipelines/orchestrator.py", "hydra.utils.instantiate(nodes[split])")
+    assert finding.seconds == near(COST["dataset"] + COST["dataset_scan"])
+
+
+def test_an_import_in_a_validation_hook_is_late(planted):
+    finding = about(of_code(planted, "late-import"), "audited.core.text_rendering")
+    assert at(finding) == line_of("core/module.py", "# plant.late_import")
+    assert finding.seconds == near(COST["text_rendering"])
+
+
+def test_a_file_loaded_under_two_names_is_named_by_the_second_way_in(planted):
+    finding = about(of_code(planted, "duplicate-module"), "`audited.data.charset` and `charset`")
+    assert at(finding) == line_of("pipelines/orchestrator.py", "import charset  #")
+    assert finding.seconds == near(COST["charset"])
+
+
 def test_mended_the_project_has_none_of_these_findings(planted, mended):
     judged = {finding.code for finding in planted.findings} - {"noisy"}
     assert [finding.title for finding in mended.findings if finding.code in judged] == []
