@@ -28,7 +28,9 @@ def report_in(folder: Path) -> dict:
     return json.loads((folder / "report.json").read_text())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["startup", "--help"], ["baseline", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["startup", "--help"], ["baseline", "--help"], ["report", "--help"], ["--version"]]
+)
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys\nfrom ocrprof.cli import main\n"
