@@ -11,7 +11,7 @@ import typer
 from ocrprof.errors import ExitCode, OcrprofError
 
 if TYPE_CHECKING:
-    from ocrprof.results.model import Run
+    from ocrprof.results.model import Run, RunStatus
     from ocrprof.trace.export import Format
 
 Command = Annotated[
@@ -81,8 +81,20 @@ def exit_code_for(runs: "Iterable[Run]", *, num_expected: int) -> ExitCode:
     """How a verb ends whose runs ended so: the worst of them decides."""
     runs = list(runs)
     statuses = {run.status for run in runs}
-    if "interrupted" in statuses or (len(runs) < num_expected and statuses <= {"reached"}):
+    if len(runs) < num_expected and statuses <= {"reached"}:
         return ExitCode.INTERRUPTED
-    if "timed_out" in statuses:
-        return ExitCode.TIMED_OUT
-    return ExitCode.DONE if statuses <= {"reached"} else ExitCode.TARGET_FAILED
+    codes = {exit_code_of(status) for status in statuses}
+    order = (ExitCode.INTERRUPTED, ExitCode.TIMED_OUT, ExitCode.TARGET_FAILED)
+    return next((code for code in order if code in codes), ExitCode.DONE)
+
+
+def exit_code_of(status: "RunStatus") -> ExitCode:
+    """How a verb ends on account of one run that ended so."""
+    match status:
+        case "reached":
+            return ExitCode.DONE
+        case "interrupted":
+            return ExitCode.INTERRUPTED
+        case "timed_out":
+            return ExitCode.TIMED_OUT
+    return ExitCode.TARGET_FAILED

@@ -13,11 +13,13 @@ from ocrprof.cli.options import (
     Quiet,
     Timeout,
     exit_code_for,
+    exit_code_of,
     parse_formats,
     progress_printer,
     terminal_width,
     wants_color,
 )
+from ocrprof.errors import ExitCode
 
 
 class Until(StrEnum):
@@ -63,6 +65,13 @@ def startup(
             show_default="none",
         ),
     ] = None,
+    check_overhead: Annotated[
+        bool,
+        typer.Option(
+            "--check-overhead",
+            help="Then measure what recording costs by N pairs of further runs, one of each marking milestones only.",
+        ),
+    ] = False,
     export: Export = None,
     timeout: Timeout = 600.0,
     quiet: Quiet = False,
@@ -72,6 +81,7 @@ def startup(
 
     from ocrprof.findings import judge
     from ocrprof.measure.child import termination_interrupts
+    from ocrprof.measure.overhead import with_overhead
     from ocrprof.measure.startup import measure_startup
     from ocrprof.plan import StartupPlan, default_output
     from ocrprof.renderers.console import render_startup
@@ -91,6 +101,8 @@ def startup(
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
+        if check_overhead and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
+            report = with_overhead(report, plan, progress=progress_printer(quiet=quiet))
     report = judge(report)
     write_pages(report, plan.output)
     if not quiet:
@@ -101,4 +113,6 @@ def startup(
     for trace in export_traces(report, plan.output, output=plan.output, formats=formats if recorded else ()):
         if not quiet:
             print(f"trace: {trace}", file=sys.stderr)
-    raise typer.Exit(exit_code_for(report.runs, num_expected=plan.warmup + plan.runs))
+    code = exit_code_for(report.runs, num_expected=plan.warmup + plan.runs)
+    stopped_by = report.overhead.stopped_by if report.overhead else None
+    raise typer.Exit(exit_code_of(stopped_by) if code == ExitCode.DONE and stopped_by else code)

@@ -16,6 +16,7 @@ from ocrprof.results.model import (
     Finding,
     LoopStatistics,
     Observer,
+    Overhead,
     Run,
     StartupReport,
     Statistic,
@@ -106,6 +107,25 @@ _MILESTONES = {
     "imports": "the end of the imports",
     "data": "data set up",
 }
+
+
+def overhead_line(overhead: Overhead) -> str:
+    """What recording added by pairs of runs, with its interval, and what it was measured against."""
+    pairs = f"{len(overhead.pairs)} pair{'s' if len(overhead.pairs) != 1 else ''} in random order"
+    lost = (
+        f"; the check ended at a run of status {overhead.stopped_by.replace('_', ' ')}" if overhead.stopped_by else ""
+    )
+    difference, base = overhead.difference_seconds, overhead.marks_only_seconds
+    if difference is None or base is None:
+        return f"overhead not measured: no pair arrived{lost}"
+    interval = "no interval below three pairs"
+    if difference.ci95:
+        interval = f"95 % interval {format_seconds(difference.ci95[0])} to {format_seconds(difference.ci95[1])}"
+    share = f", {difference.median / base.median * 100:+.1f} %" if base.median else ""
+    return (
+        f"recording adds {format_seconds(difference.median)}{share} ({interval}) to a start of"
+        f" {format_seconds(base.median)} that marks milestones only; {pairs}, seed {overhead.seed}{lost}"
+    )
 
 
 def milestone_name(until: str) -> str:

@@ -412,6 +412,24 @@ class SourceReading(Value):
     seconds: float
 
 
+class OverheadPair(Value):
+    """Two starts, one after the other: recorded as all others, and with the marks of the milestones alone."""
+
+    recorded_seconds: float
+    marks_only_seconds: float
+    recorded_first: bool
+
+
+class Overhead(Value):
+    """What recording added to a start, measured by pairs in random order; `seed` gives that order again."""
+
+    seed: int
+    pairs: list[OverheadPair]
+    stopped_by: RunStatus | None = Field(default=None, description="how the run ended that ended the check early")
+    difference_seconds: Statistic | None = Field(default=None, description="recorded less marks only, within a pair")
+    marks_only_seconds: Statistic | None = None
+
+
 class StartupReport(Value):
     """`kind: startup`."""
 
@@ -424,6 +442,7 @@ class StartupReport(Value):
     observer: Observer
     until: str
     probe: Probe | None = Field(default=None, description="the question put to the target; its argv ends with it")
+    overhead: Overhead | None = None
     runs: list[Run]
     summary: dict[str, Any] = {}  # Any: `time_to_<milestone>_seconds`, `phases`, recomputed from runs: Statistic dumps
     timeline: list[Segment] = Field(
