@@ -19,7 +19,8 @@ class StartupPlan:
     """`runs` counted runs after `warmup` uncounted ones, each in a fresh process, until `until` or `timeout_seconds`.
 
     `until` None: the first training step, or the end of a program that has none. `probe`: how long the command takes to
-    answer a question, to its end.
+    answer a question, to its end. `why` and `what_if` name modules whose import is to be explained; `verify`: beside
+    each counted run one in which the module of `what_if` is loaded lazily.
     """
 
     target: Target
@@ -29,6 +30,9 @@ class StartupPlan:
     until: Milestone | None
     timeout_seconds: float
     probe: Probe | None = None
+    why: str | None = None
+    what_if: str | None = None
+    verify: bool = False
 
     def __post_init__(self) -> None:
         _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
@@ -37,6 +41,8 @@ class StartupPlan:
                 f"--probe {self.probe} and --until {self.until} exclude each other",
                 hint="a probe is measured to the end of the command",
             )
+        if self.verify and self.what_if is None:
+            raise OcrprofError("--verify needs a module to verify", hint="name it: --what-if MODULE --verify")
         _prove_writable(self.output)
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,11 @@ from ocrprof.cli.options import (
     terminal_width,
     wants_color,
 )
-from ocrprof.errors import ExitCode
+from ocrprof.errors import ExitCode, OcrprofError
+
+if TYPE_CHECKING:
+    from ocrprof.plan import StartupPlan
+    from ocrprof.results.model import StartupReport
 
 
 class Until(StrEnum):
@@ -72,6 +76,26 @@ def startup(
             help="Then measure what recording costs by N pairs of further runs, one of each marking milestones only.",
         ),
     ] = False,
+    why: Annotated[
+        str | None,
+        typer.Option("--why", metavar="MODULE", help="Tell how this module comes to be loaded.", show_default="none"),
+    ] = None,
+    what_if: Annotated[
+        str | None,
+        typer.Option(
+            "--what-if",
+            metavar="MODULE",
+            help="Predict what a start without this module would save.",
+            show_default="none",
+        ),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Measure that too: beside each counted run one in which the module of --what-if is loaded lazily.",
+        ),
+    ] = False,
     export: Export = None,
     timeout: Timeout = 600.0,
     quiet: Quiet = False,
@@ -98,6 +122,9 @@ def startup(
         until=until.value if until is not None else None,
         timeout_seconds=timeout,
         probe=probe.value if probe is not None else None,
+        why=why,
+        what_if=what_if,
+        verify=verify,
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
@@ -115,4 +142,18 @@ def startup(
             print(f"trace: {trace}", file=sys.stderr)
     code = exit_code_for(report.runs, num_expected=plan.warmup + plan.runs)
     stopped_by = report.overhead.stopped_by if report.overhead else None
-    raise typer.Exit(exit_code_of(stopped_by) if code == ExitCode.DONE and stopped_by else code)
+    if code == ExitCode.DONE and stopped_by:
+        code = exit_code_of(stopped_by)
+    raise typer.Exit(_answers_exit_code(report, plan) if code == ExitCode.DONE else code)
+
+
+def _answers_exit_code(report: "StartupReport", plan: "StartupPlan") -> ExitCode:
+    """Of runs that went well, by what was asked of imports. A module that was not loaded is a usage error."""
+    from ocrprof.results.deferral import unknown_module
+
+    for name, answer in ((plan.why, report.why), (plan.what_if, report.what_if)):
+        if name is not None and answer is None:
+            message, hint = unknown_module(name, report.imports, inserted=report.inserted_modules)
+            raise OcrprofError(message, hint=hint)
+    proof = report.what_if.verification if report.what_if else None
+    return ExitCode.TARGET_FAILED if proof is not None and proof.failure is not None else ExitCode.DONE

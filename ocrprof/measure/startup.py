@@ -1,10 +1,13 @@
 """Measures a start-up: the target in fresh processes, each stopped at its milestone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.environment import describe_environment, describe_tool
+from ocrprof.measure.import_questions import answer
+from ocrprof.measure.lazy_runs import LazyRuns
 from ocrprof.plan import StartupPlan
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.configuration import composed_config, config_hash
@@ -24,34 +27,58 @@ def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
     """
     measured: list[tuple[Outcome, list[ProcessRecords]]] = []
     runs: list[Run] = []
-    until = plan.until or "first-step"
-    target = probe_target(plan.target, plan.probe) if plan.probe else plan.target
+    runner = _Runner(plan)
     num_planned = plan.warmup + plan.runs
+    lazy = LazyRuns(plan.what_if, num_pairs=plan.runs, run_once=runner.run) if plan.what_if and plan.verify else None
     try:
         for index in range(num_planned):
-            is_warmup = index < plan.warmup
-            progress(_announce(index=index, num_planned=num_planned, is_warmup=is_warmup, runs=runs))
-            outcome = run_target(
-                target,
-                directory=plan.output / "runs" / f"{index + 1}",
-                # A program that does not answer a probe must not train to its end.
-                until="first-step" if plan.probe else until,
-                timeout_seconds=plan.timeout_seconds,
-            )
-            if plan.probe:
-                until, outcome = "exit", outcome.as_answer_to(plan.probe)
-            elif plan.until is None and outcome.status == "ended_early":
-                # The program has no training step, and ended well: its own end is what there is to wait for.
-                until = "exit"
-                outcome = outcome.reached_its_end()
-            records = read_records(outcome.directory / "records")
+            pair = index - plan.warmup
+            progress(_announce(index=index, num_planned=num_planned, is_warmup=pair < 0, runs=runs, paired=bool(lazy)))
+            if lazy is not None and lazy.goes_first(pair):
+                lazy.run(pair)
+            outcome, records, run = runner.run(f"{index + 1}", {})
             measured.append((outcome, records))
-            runs.append(run_of(outcome, records, until=until, warmup=is_warmup))
+            runs.append(run.model_copy(update={"warmup": pair < 0}))
             if outcome.status != "reached":
                 break
+            if lazy is not None and not lazy.goes_first(pair):
+                lazy.run(pair)
     except KeyboardInterrupt:
         progress("interrupted: the report holds what was measured")
-    return _report(plan, target, until=until, runs=runs, measured=measured)
+    report = _report(plan, runner.target, until=runner.until, runs=runs, measured=measured, progress=progress)
+    if lazy is None or report.what_if is None:
+        return report
+    verification = lazy.verification([run for run in runs if not run.warmup])
+    return report.model_copy(update={"what_if": report.what_if.model_copy(update={"verification": verification})})
+
+
+class _Runner:
+    """Runs the target of a plan, and learns from the first run that ends early what there is to wait for."""
+
+    def __init__(self, plan: StartupPlan) -> None:
+        self.until = plan.until or "first-step"
+        self.target = probe_target(plan.target, plan.probe) if plan.probe else plan.target
+        self._plan = plan
+
+    def run(self, name: str, settings: Mapping[str, str]) -> tuple[Outcome, list[ProcessRecords], Run]:
+        """One run, its files in the folder `name`, with these settings for the recorder."""
+        probe = self._plan.probe
+        outcome = run_target(
+            self.target,
+            directory=self._plan.output / "runs" / name,
+            # A program that does not answer a probe must not train to its end.
+            until="first-step" if probe else self.until,
+            timeout_seconds=self._plan.timeout_seconds,
+            settings=settings,
+        )
+        if probe:
+            self.until, outcome = "exit", outcome.as_answer_to(probe)
+        elif self._plan.until is None and outcome.status == "ended_early":
+            # The program has no training step, and ended well: its own end is what there is to wait for.
+            self.until = "exit"
+            outcome = outcome.reached_its_end()
+        records = read_records(outcome.directory / "records")
+        return outcome, records, run_of(outcome, records, until=self.until, warmup=False)
 
 
 def run_of(outcome: Outcome, records: list[ProcessRecords], *, until: str, warmup: bool) -> Run:
@@ -96,16 +123,18 @@ def _report(
     until: str,
     runs: list[Run],
     measured: list[tuple[Outcome, list[ProcessRecords]]],
+    progress: Progress,
 ) -> StartupReport:
     chosen = representative(runs)
     outcome, records = measured[chosen] if chosen is not None else (None, [])
-    tables = (
-        build_tables(
+    tables: dict[str, Any] = {}  # Any: rows of several kinds
+    if outcome is not None:
+        of_run = build_tables(
             records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=until, status=outcome.status
-        ).as_fields()
-        if outcome is not None
-        else {}
-    )
+        )
+        tables = of_run.as_fields()
+        if plan.why or plan.what_if or outcome.status == "reached":
+            tables |= answer(plan, of_run.imports, records, outcome, until=until, progress=progress)
     return StartupReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
@@ -122,9 +151,9 @@ def _report(
     )
 
 
-def _announce(*, index: int, num_planned: int, is_warmup: bool, runs: list[Run]) -> str:
+def _announce(*, index: int, num_planned: int, is_warmup: bool, runs: list[Run], paired: bool) -> str:
     text = f"run {index + 1} of {num_planned}" + (" (warm-up)" if is_warmup else "")
     if runs:
-        left = runs[-1].wall_seconds * (num_planned - index)
+        left = runs[-1].wall_seconds * (num_planned - index) * (2 if paired else 1)
         text += f", the last took {runs[-1].wall_seconds:.1f} s, about {left:.0f} s left"
     return text

@@ -6,7 +6,7 @@ Plain strings rather than rich: the columns are few, the text must also fit a pi
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, import_answers
 from ocrprof.renderers.places import (
     chain_text,
     keep_head,
@@ -37,6 +37,7 @@ _STYLES = {
 _ASCII = str.maketrans({"·": "|", "×": "x", "…": "~", "█": "#", "▏": "|", "±": "+", "µ": "u", "→": ">", "–": "-"})
 _NUM_FINDINGS = 5
 _NUM_ROWS = 8
+_NUM_SAVINGS = 5
 _NUM_STDERR_LINES = 8
 
 
@@ -46,9 +47,12 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
     lines = [
         *_startup_head(report, width=width),
         *_failures(report, width=width),
+        *_why(report, width=width),
+        *_what_if(report, width=width),
         *(_findings(report.findings, cwd=report.target.cwd, width=width) if _judged(report) else []),
         *_phases(report, "Where the time goes", width=width),
         *_imports(report, width=width),
+        *_savings(report, width=width),
         *_instantiations(report, width=width),
         *_constructions(report, width=width),
         *_notes(report, figures.noise_notes(report), measured_seconds=figures.measured_seconds(report), width=width),
@@ -192,6 +196,46 @@ def _imports(report: StartupReport, *, width: int) -> list[Line]:
         names = f"{len(report.inserted_modules)} modules came without a load: {', '.join(report.inserted_modules)}"
         lines.append((f"  {keep_head(plain(names), width - 2)}", "dim"))
     return _section("Imports by package", lines)
+
+
+def _why(report: StartupReport, *, width: int) -> list[Line]:
+    if report.why is None:
+        return []
+    cwd = report.target.cwd
+    table = [["line", "leads to"], *import_answers.hop_rows(report.why.chain, cwd=cwd)]
+    lines = _table(table, align="<<", width=width, shorten=keep_tail_of_name)
+    for fact in import_answers.why_facts(report.why):
+        lines += _paragraph(fact, width=width, indent="    ", first="  ")
+    for chain in report.why.other_chains:
+        way = " → ".join(import_answers.hop_texts(chain, cwd=cwd))
+        lines += _paragraph(f"another way: {way}", width=width, indent="    ", first="  ", style="dim")
+    return _section(f"Why {report.why.module} is loaded", lines)
+
+
+def _what_if(report: StartupReport, *, width: int) -> list[Line]:
+    if report.what_if is None:
+        return []
+    lines: list[Line] = []
+    for label, text in import_answers.what_if_facts(report.what_if, report):
+        style = "bad" if label == "failed" else ""
+        lines += _paragraph(text, width=width, first=f"  {label:<11}", indent=" " * 13, style=style)
+    return _section(f"What if {report.what_if.module} were not imported at the start", lines)
+
+
+def _savings(report: StartupReport, *, width: int) -> list[Line]:
+    rows = import_answers.known_savings(report)
+    lines: list[Line] = []
+    if rows:
+        scale = figures.column_scale(rows[0].seconds)
+        table = [["import", scale.unit, "modules", "lines to defer"]]
+        for row in rows[:_NUM_SAVINGS]:
+            where = import_answers.saving_lines(row, cwd=report.target.cwd)
+            name = keep_tail_of_name(plain(row.module), 30)
+            table.append([name, scale.text(row.seconds), str(row.num_modules), where])
+        lines += _table(table, align="<>><", width=width, shorten=keep_tail)
+    for note in import_answers.saving_notes(report):
+        lines += _paragraph(note, width=width, indent="  ", style="dim")
+    return _section("Best savings by deferring imports, predicted", lines)
 
 
 def _instantiations(report: StartupReport, *, width: int) -> list[Line]:

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, import_answers
 from ocrprof.renderers.places import chain_text, keep_head, place, plain
 from ocrprof.results.model import BaselineReport, Finding, LoopStatistics, StartupReport, Statistic
 from ocrprof.units import format_percent, format_seconds
 
 MAX_STARTUP_LINES = 60
 _NUM_STDERR_LINES = 8
+_NUM_SAVINGS = 5
 # Underscores inside a word are no emphasis in GitHub's Markdown: create_model stays as people write it.
 _SIGNS = re.compile(r"[\\`*<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
@@ -51,9 +52,12 @@ def _startup_page(report: StartupReport, *, num_rows: int) -> str:
         [f"`{_code(figures.startup_line(report))}`"],
         [_what_was_run(report)],
         _failures(report),
+        _why(report),
+        _what_if(report),
         _finding_table(report, num_rows=num_rows),
         _phase_table(report),
         _package_table(report, num_rows=num_rows),
+        _saving_table(report, num_rows=min(num_rows, _NUM_SAVINGS)),
         _instantiation_table(report, num_rows=num_rows),
         _startup_footer(report),
     ]
@@ -142,6 +146,41 @@ def _package_table(report: StartupReport, *, num_rows: int) -> list[str]:
     ]
     titles = ["imported package", f"self {scale.unit}", f"inclusive {scale.unit}", "modules", "first imported by"]
     return _table(titles, rows, align="lrrrl") + _left_out(len(report.packages) - num_rows, "packages")
+
+
+def _why(report: StartupReport) -> list[str]:
+    if report.why is None:
+        return []
+    cwd = report.target.cwd
+    chain = " → ".join(f"`{_code(hop)}`" for hop in import_answers.hop_texts(report.why.chain, cwd=cwd))
+    facts = [_text(fact) for fact in import_answers.why_facts(report.why)]
+    return [f"**Why `{_code(report.why.module)}` is loaded**: {chain}", *(f"- {fact}" for fact in facts)]
+
+
+def _what_if(report: StartupReport) -> list[str]:
+    if report.what_if is None:
+        return []
+    facts = import_answers.what_if_facts(report.what_if, report)
+    title = f"**What if `{_code(report.what_if.module)}` were not imported at the start**"
+    return [title, *(f"- {label}: {_text(text)}" for label, text in facts)]
+
+
+def _saving_table(report: StartupReport, *, num_rows: int) -> list[str]:
+    found = import_answers.known_savings(report)
+    if not found:
+        return []
+    scale = figures.column_scale(found[0].seconds)
+    rows = [
+        [
+            f"`{_code(row.module)}`",
+            scale.text(row.seconds),
+            str(row.num_modules),
+            _where(import_answers.saving_lines(row, cwd=report.target.cwd)),
+        ]
+        for row in found[:num_rows]
+    ]
+    titles = ["best savings: import to defer", f"predicted {scale.unit}", "modules", "lines to defer"]
+    return _table(titles, rows, align="lrrl") + _left_out(len(found) - num_rows, "savings")
 
 
 def _instantiation_table(report: StartupReport, *, num_rows: int) -> list[str]:

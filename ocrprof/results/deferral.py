@@ -90,17 +90,18 @@ class Start:
         return Touch(phase=self.timeline.phase_at(at_ns), start_seconds=seconds, location=location, how=how)
 
 
-def unknown_module(name: str, rows: Iterable[ImportRow], main: ProcessRecords) -> tuple[str, str]:
+def unknown_module(name: str, rows: Iterable[ImportRow], *, inserted: Collection[str]) -> tuple[str, str]:
     """What to say of a module that has no load record, and what to try."""
-    loaded = list(dict.fromkeys(row.module for row in rows))
-    if name in main.modules_at_start:
-        return f"{name} was there before the program's first line: the interpreter loads it", "ask for another module"
-    if name in main.inserted:
+    if name in inserted:
         return f"{name} was put into sys.modules without being loaded", "ask for the module that makes it"
+    loaded = list(dict.fromkeys(row.module for row in rows))
     close = [one for one in loaded if one.endswith(f".{name}") or one.startswith(f"{name}.")][:3]
     close += difflib.get_close_matches(name, loaded, n=5, cutoff=0.6)
-    hint = f"loaded, and close to it: {', '.join(dict.fromkeys(close))}" if close else None
-    return f"{name} was not loaded before the milestone", hint or "report.json lists every module under `imports`"
+    names = ", ".join(dict.fromkeys(close))
+    return (
+        f"{name} was not loaded by the program before the milestone",
+        f"loaded, and close to it: {names}" if names else "`imports` in report.json names every module that was",
+    )
 
 
 def why(module: str, start: Start) -> Why:
@@ -187,6 +188,32 @@ def first_use(module: str, start: Start, *, functions: Collection[tuple[str, int
     if not uses:
         return None
     return start.touch(*min(uses, key=lambda use: use[0]))
+
+
+@dataclass(frozen=True)
+class LazyRun:
+    """What a run tells of the module that it was to load lazily: why it could not, or what loaded it after all."""
+
+    refused: str | None = None
+    touch: Touch | None = None
+
+
+def lazy_run(module: str, main: ProcessRecords | None, timeline: Timeline) -> LazyRun:
+    """Of the main process of a run, up to its milestone."""
+    events = [one for one in main.lazy if one.name == module and one.at_ns < timeline.end_ns] if main else []
+    refused = next((one.reason for one in events if one.event == "refused"), None)
+    if not events:
+        refused = "it was not imported in that run"
+    touched = next((one for one in events if one.event == "touched"), None)
+    if touched is None:
+        return LazyRun(refused=refused)
+    how = {"from": "`from` import", "submodule": "import of a submodule"}.get(touched.how or "", f".{touched.how}")
+    at_seconds = (touched.at_ns - timeline.spawn_ns) / 1e9
+    phase = timeline.phase_at(touched.at_ns)
+    return LazyRun(
+        refused=refused,
+        touch=Touch(phase=phase, start_seconds=at_seconds, location=location_of(touched.by), how=how),
+    )
 
 
 def _needs(span: Span, module: str, functions: Collection[tuple[str, int, int]]) -> bool:

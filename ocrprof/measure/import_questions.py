@@ -1,0 +1,53 @@
+"""Answers what a plan asks about imports, and by default which of them could be deferred, from one recorded run."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ocrprof.measure.child import Outcome
+from ocrprof.measure.sources import read_program_uses, read_sources
+from ocrprof.plan import StartupPlan
+from ocrprof.records import ProcessRecords
+from ocrprof.results.deferral import Start, best_savings, what_if, why
+from ocrprof.results.import_graph import owners_of, top_level
+from ocrprof.results.model import ImportRow, SourceReading
+from ocrprof.results.module_graph import main_file
+from ocrprof.results.phases import attribute
+
+_PATIENCE_SECONDS = 15.0
+"""For sources of which nobody asked: longer than it takes to parse those of torch and Lightning, the first time."""
+
+
+def answer(
+    plan: StartupPlan,
+    rows: Sequence[ImportRow],
+    records: Sequence[ProcessRecords],
+    outcome: Outcome,
+    *,
+    until: str,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:  # Any: rows of several kinds
+    """`why`, `what_if`, `savings` and `sources` as a StartupReport has them; none where nothing was recorded."""
+    timeline = attribute(records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=until, status=outcome.status)
+    main = timeline.main
+    if main is None or not rows:
+        return {}
+    own = main_file(rows)
+    files = {row.file for row in rows if row.file is not None and row.kind == "source"} | ({own} if own else set())
+    progress(f"reading what {len(files)} source files import")
+    asked = [name for name in (plan.why, plan.what_if) if name is not None]
+    sources = read_sources(files, limit_seconds=None if asked else _PATIENCE_SECONDS)
+    if not sources.complete:
+        progress(f"gave up after {sources.seconds:.0f} s: what deferring imports would save is left out this time")
+        return {}
+    owners = owners_of(rows)
+    own_files = {row.file for row in rows if row.file in sources.imports and owners[top_level(row.module)] == "program"}
+    uses = read_program_uses({file for file in (*own_files, own) if file is not None}, main=own)
+    start = Start(rows, main, timeline, sources.imports, uses)
+    loaded = {row.module for row in rows}
+    seconds = (timeline.end_ns - timeline.spawn_ns) / 1e9
+    return {
+        "sources": SourceReading(num_files=len(files), num_unreadable=sources.num_unreadable, seconds=sources.seconds),
+        "savings": best_savings(start, of_seconds=seconds),
+        "why": why(plan.why, start) if plan.why in loaded else None,
+        "what_if": what_if(plan.what_if, start) if plan.what_if in loaded else None,
+    }

@@ -1,0 +1,85 @@
+"""The proof of a what-if: beside each ordinary run one in which a single module is loaded lazily."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+from ocrprof.measure.child import Outcome
+from ocrprof.records import ProcessRecords
+from ocrprof.results.deferral import LazyRun, lazy_run
+from ocrprof.results.model import LazyPair, Run, Verification
+from ocrprof.results.phases import attribute
+from ocrprof.results.stats import statistic
+
+RunOnce = Callable[[str, Mapping[str, str]], tuple[Outcome, list[ProcessRecords], Run]]
+"""Runs the target once, into the folder of that name, with these settings for the recorder."""
+
+
+class LazyRuns:
+    """The lazy halves of `num_pairs` pairs, after one to warm up; none follow one that did not reach the milestone.
+
+    Which half of a pair goes first is random, each as often as the other: neither gains by what the other left behind.
+    """
+
+    def __init__(self, module: str, *, num_pairs: int, run_once: RunOnce) -> None:
+        self.module = module
+        self._seed = random.SystemRandom().randrange(2**32)
+        self._lazy_first = [index % 2 == 0 for index in range(num_pairs)]
+        random.Random(self._seed).shuffle(self._lazy_first)
+        self._run_once = run_once
+        self._runs: list[Run] = []
+        self._seen = LazyRun()
+        self._failure: str | None = None
+        self._stderr_tail: list[str] = []
+
+    def goes_first(self, pair: int) -> bool:
+        """Whether the lazy run of this pair comes before the ordinary one; never in a warm-up (a negative number)."""
+        return pair >= 0 and self._lazy_first[pair]
+
+    def run(self, pair: int) -> None:
+        """The lazy run of a pair; nothing once it is known that there is nothing to measure."""
+        if self._failure is not None or self._seen.refused is not None or pair < -1:
+            return
+        outcome, records, run = self._run_once(f"lazy-{pair + 1}", {"OCRPROF_LAZY": self.module})
+        timeline = attribute(
+            records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=run.until, status=run.status
+        )
+        self._seen = lazy_run(self.module, timeline.main, timeline)
+        if run.status == "interrupted":
+            raise KeyboardInterrupt
+        if run.status != "reached":
+            self._failure = _how_it_failed(run)
+            self._stderr_tail = run.stderr_tail
+        elif pair >= 0:
+            self._runs.append(run)
+
+    def verification(self, ordinary: Sequence[Run]) -> Verification:
+        """What the pairs say; `ordinary` are the counted ordinary runs, in their order."""
+        pairs = [
+            LazyPair(
+                lazy_first=lazy_first,
+                ordinary_seconds=one.wall_seconds,
+                lazy_seconds=lazy.wall_seconds,
+                ordinary_loading_seconds=one.imports_anywhere_seconds,
+                lazy_loading_seconds=lazy.imports_anywhere_seconds,
+            )
+            for one, lazy, lazy_first in zip(ordinary, self._runs, self._lazy_first, strict=False)
+            if one.reached and self._seen.refused is None
+        ]
+        walls = [pair.ordinary_seconds - pair.lazy_seconds for pair in pairs]
+        loadings = [pair.ordinary_loading_seconds - pair.lazy_loading_seconds for pair in pairs]
+        return Verification(
+            seed=self._seed,
+            pairs=pairs,
+            saving=statistic(walls) if walls else None,
+            loading_saving=statistic(loadings) if loadings else None,
+            touch=self._seen.touch,
+            refused=self._seen.refused,
+            failure=self._failure,
+            stderr_tail=self._stderr_tail,
+        )
+
+
+def _how_it_failed(run: Run) -> str:
+    where = f" in {run.failing_phase.replace('_', ' ')}" if run.failing_phase else ""
+    code = f" with exit code {run.exit_code}" if run.exit_code is not None else ""
+    return f"{run.status.replace('_', ' ')}{where} after {run.wall_seconds:.1f} s{code}"
