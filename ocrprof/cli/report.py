@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ocrprof.cli.options import Export, Quiet, parse_formats, terminal_width, wants_color
+from ocrprof.errors import OcrprofError
 
 
 def report(
@@ -24,8 +25,9 @@ def report(
 
     from ocrprof.findings import judge
     from ocrprof.renderers.console import render_baseline, render_startup
+    from ocrprof.renderers.doctor import render_doctor
     from ocrprof.renderers.pages import write_pages
-    from ocrprof.results.model import StartupReport
+    from ocrprof.results.model import DoctorReport, StartupReport
     from ocrprof.results.store import read_report
     from ocrprof.trace.export import export_traces
 
@@ -33,14 +35,21 @@ def report(
     saved = judge(read_report(folder))
     folder = folder if folder.is_dir() else folder.parent
     output = output or folder
-    traces = export_traces(saved, folder, output=output, formats=formats)
-    write_pages(saved, output)
+    if not isinstance(saved, DoctorReport):
+        traces = export_traces(saved, folder, output=output, formats=formats)
+    elif formats:
+        raise OcrprofError(f"--export {export}: the report tells of an environment, not of a run")
+    else:
+        traces = []
+    page = write_pages(saved, output)
     if quiet:
         return
     if isinstance(saved, StartupReport):
         render_startup(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    elif isinstance(saved, DoctorReport):
+        render_doctor(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     else:
         render_baseline(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
-    print(f"report: {output / 'report.html'}", file=sys.stderr)
+    print(f"report: {page}", file=sys.stderr)
     for trace in traces:
         print(f"trace: {trace}", file=sys.stderr)

@@ -8,19 +8,37 @@ from collections.abc import Callable
 from typing import overload
 
 from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
+from ocrprof.findings.compose import slow_compose
+from ocrprof.findings.environment import (
+    broken_installs,
+    debug_settings,
+    missing_bytecode,
+    slow_filesystems,
+    slow_interpreter_start,
+    slow_module_lookup,
+)
 from ocrprof.findings.imports import eager_heavy_imports
 from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
 from ocrprof.findings.instantiations import duplicate_instantiations
 from ocrprof.findings.judging import worst_first
+from ocrprof.findings.machine import (
+    busy_machine,
+    gpu_states,
+    small_limits,
+    threads_exceed_cores,
+    throttled,
+    under_pressure,
+)
 from ocrprof.findings.modules import duplicate_modules, late_imports
 from ocrprof.findings.spread import noisy
 from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
 from ocrprof.findings.throughput import starved
 from ocrprof.findings.validation import bottlenecks, slow_validation
-from ocrprof.results.model import BaselineReport, Finding, Report, StartupReport
+from ocrprof.results.model import AnyReport, BaselineReport, DoctorReport, Finding, StartupReport
 
 STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_heavy_imports,
+    slow_compose,
     duplicate_instantiations,
     slow_module_inits,
     eager_evaluators,
@@ -38,6 +56,20 @@ BASELINE_RULES: tuple[Callable[[BaselineReport], list[Finding]], ...] = (
     starved,
     slow_exit_of_run,
 )
+DOCTOR_RULES: tuple[Callable[[DoctorReport], list[Finding]], ...] = (
+    slow_filesystems,
+    missing_bytecode,
+    slow_interpreter_start,
+    slow_module_lookup,
+    debug_settings,
+    broken_installs,
+    threads_exceed_cores,
+    busy_machine,
+    throttled,
+    under_pressure,
+    small_limits,
+    gpu_states,
+)
 
 
 @overload
@@ -48,10 +80,16 @@ def judge(report: StartupReport) -> StartupReport: ...
 def judge(report: BaselineReport) -> BaselineReport: ...
 
 
-def judge(report: Report) -> Report:
+@overload
+def judge(report: DoctorReport) -> DoctorReport: ...
+
+
+def judge(report: AnyReport) -> AnyReport:
     """The report with its findings, a baseline with those of its start too; what was found before is forgotten."""
     if isinstance(report, StartupReport):
         return report.model_copy(update={"findings": judge_startup(report)})
+    if isinstance(report, DoctorReport):
+        return report.model_copy(update={"findings": judge_doctor(report)})
     if report.startup is not None:
         report = report.model_copy(update={"startup": judge(report.startup)})
     return report.model_copy(update={"findings": judge_baseline(report)})
@@ -65,3 +103,8 @@ def judge_startup(report: StartupReport) -> list[Finding]:
 def judge_baseline(report: BaselineReport) -> list[Finding]:
     """What every rule on the measured training run finds, the worst first; the start's findings stay the start's."""
     return worst_first(one for rule in BASELINE_RULES for one in rule(report))
+
+
+def judge_doctor(report: DoctorReport) -> list[Finding]:
+    """What every rule on environments finds, the worst first."""
+    return worst_first(one for rule in DOCTOR_RULES for one in rule(report))

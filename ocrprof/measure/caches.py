@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ocrprof.measure.mounts import MountEntry, mount_of
 from ocrprof.results.doctor import Cache, WandbState
 
-_WALK_SECONDS = 0.3
+_WALK_SECONDS = 0.2
 _WANDB_SERVER = "https://api.wandb.ai"
 
 
@@ -28,14 +28,14 @@ def cache_folders(environment: Mapping[str, str]) -> list[tuple[str, Path, str]]
     user_cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
     inductor = Path(tempfile.gettempdir()) / f"torchinductor_{_user()}"
     choices = (
-        ("torch.compile kernels", inductor, (("TORCHINDUCTOR_CACHE_DIR", ""),)),
+        ("Inductor kernels", inductor, (("TORCHINDUCTOR_CACHE_DIR", ""),)),
         ("Triton kernels", home / ".triton" / "cache", (("TRITON_CACHE_DIR", ""), ("TRITON_HOME", ".triton/cache"))),
         (
-            "Hugging Face and timm weights",
+            "Hugging Face hub",
             user_cache / "huggingface" / "hub",
             (("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", "hub")),
         ),
-        ("torch.hub weights", user_cache / "torch" / "hub" / "checkpoints", (("TORCH_HOME", "hub/checkpoints"),)),
+        ("torch.hub", user_cache / "torch" / "hub" / "checkpoints", (("TORCH_HOME", "hub/checkpoints"),)),
     )
     folders = []
     for name, default, variables in choices:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,15 @@ _DEBUG_VARIABLES = (
 # Modules that most programs end up with; some hundred with what they load themselves.
 _MODULES = "argparse, asyncio, concurrent.futures, ctypes, decimal, email.message, http.client, inspect, json, logging"
 _MODULES += ", multiprocessing, pickle, sqlite3, ssl, tempfile, unittest, urllib.request, uuid, xml.etree, zipfile"
+
+
+def active_python() -> str:
+    """The interpreter of the active environment (venv, then conda), ours where none is."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        python = Path(os.environ.get(variable, "/nowhere"), "bin", "python")
+        if python.is_file():
+            return str(python)
+    return sys.executable
 
 
 def examine(python: str, *, cwd: Path) -> tuple[Interpreter, list[BytecodeTree]]:

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from ocrprof.errors import OcrprofError
 from ocrprof.measure.interpreter import ask
-from ocrprof.results.doctor import Interpreter, ParallelLoop, Processors
+from ocrprof.results.doctor import BusyProcess, Interpreter, ParallelLoop, Processors
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -25,6 +27,10 @@ THREAD_VARIABLES = (
 )
 _NUM_LOOPS = 5
 _LOOP_CPU_SECONDS = 0.03
+_NUM_BUSIEST = 3
+_MIN_BUSY_CORES = 0.1
+# The kernel's own limit for a name (proc(5)); its workers go by longer ones.
+_MAX_NAME_CHARACTERS = 15
 _OPENMP_PATTERNS = ("torch/lib/libgomp*.so*", "torch.libs/libgomp*.so*", "scikit_learn.libs/libgomp*.so*")
 
 
@@ -36,6 +42,7 @@ class Watch:
         self._pressure = _pressure()
         self._busy = _busy_seconds(_affinity())
         self._own = _own_seconds()
+        self._used = _used_seconds()
         self._began = time.monotonic()
         self._load = _load_average()
 
@@ -63,9 +70,21 @@ class Watch:
             loop_wall_seconds=loop_wall,
             loop_cpu_seconds=loop_cpu,
             others_busy_cores=busy,
+            busiest=self._busiest(),
             load_average=self._load,
             pressure=self._pressure,
         )
+
+    def _busiest(self) -> list[BusyProcess]:
+        elapsed = time.monotonic() - self._began
+        cores = {key: (seconds - self._used.get(key, 0.0)) / elapsed for key, seconds in _used_seconds().items()}
+        busiest = []
+        for pid, started in sorted(cores, key=cores.__getitem__, reverse=True)[:_NUM_BUSIEST]:
+            with suppress(psutil.Error):
+                name = psutil.Process(pid).name()[:_MAX_NAME_CHARACTERS]
+                if cores[pid, started] >= _MIN_BUSY_CORES:
+                    busiest.append(BusyProcess(pid=pid, name=name, cores=cores[pid, started]))
+        return busiest
 
     def _others_busy_cores(self) -> float | None:
         busy = _busy_seconds(_affinity())
@@ -194,6 +213,17 @@ def _busy_seconds(cores: set[int] | None) -> float | None:
             user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[:8])
             ticks += user + nice + system + irq + softirq + steal
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _used_seconds() -> dict[tuple[int, float], float]:
+    """CPU seconds of every process that can be seen, but our own, by number and start; the kernel's change names."""
+    used = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error), process.oneshot():
+            if process.pid != os.getpid():
+                times = process.cpu_times()
+                used[process.pid, process.create_time()] = times.user + times.system
+    return used
 
 
 def _own_seconds() -> float:

@@ -34,7 +34,7 @@ class Mount(Fact):
     read_again_seconds: list[float] = []
     bulk_bytes: int = 0
     bulk_seconds: float | None = None
-    bulk_cached: bool | None = Field(default=None, description="whether the kernel held it; None where it cannot tell")
+    bulk_cached_share: float | None = Field(default=None, description="held by the kernel; None where it cannot tell")
     error: str | None = None
 
 
@@ -149,6 +149,14 @@ class ParallelLoop(Fact):
     fitting_seconds: list[float]
 
 
+class BusyProcess(Fact):
+    """Another process and the cores that it kept busy, on average over the examination."""
+
+    pid: int
+    name: str
+    cores: float
+
+
 class Processors(Fact):
     """Cores and who else uses them. `wall` and `cpu` are of short loops that do nothing but compute."""
 
@@ -167,6 +175,7 @@ class Processors(Fact):
     others_busy_cores: float | None = Field(
         default=None, description="mean over the examination, our own work left out"
     )
+    busiest: list[BusyProcess] = Field(default=[], description="of the processes that can be seen from here")
     load_average: float | None = None
     pressure: dict[str, float] = Field(
         default={}, description="PSI, share of the last 10 s in which some task waited: cpu, memory, io"

@@ -563,3 +563,6 @@ class DoctorReport(Value):
 
 
 Report = StartupReport | BaselineReport
+"""What is told of a target's runs."""
+AnyReport = Report | DoctorReport
+"""What a report.json may hold."""

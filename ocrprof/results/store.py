@@ -10,15 +10,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ocrprof.errors import OcrprofError
-from ocrprof.results.model import SCHEMA, BaselineReport, Report, StartupReport
+from ocrprof.results.model import SCHEMA, AnyReport, BaselineReport, DoctorReport, StartupReport
 
 FILE_NAME = "report.json"
 
-_KINDS = ("startup", "baseline")
-_ADAPTER: TypeAdapter[Report] = TypeAdapter(Report)
+_KINDS: dict[str, type[AnyReport]] = {"startup": StartupReport, "baseline": BaselineReport, "doctor": DoctorReport}
+_ADAPTER: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)
 
 
-def write_report(report: Report, directory: Path) -> Path:
+def write_report(report: AnyReport, directory: Path) -> Path:
     """The path of `report.json` in `directory`, written as a whole or not at all."""
     return write_text(report.model_dump_json(by_alias=True, indent=1) + "\n", directory / FILE_NAME)
 
@@ -51,7 +51,7 @@ def write_bytes(content: bytes, path: Path) -> Path:
     return path
 
 
-def read_report(path: Path) -> Report:
+def read_report(path: Path) -> AnyReport:
     """The report in a file, or in the `report.json` of a folder. Raises OcrprofError for what is not one."""
     file = path / FILE_NAME if path.is_dir() else path
     try:
@@ -64,9 +64,8 @@ def read_report(path: Path) -> Report:
     except ValueError as error:
         raise OcrprofError(f"{file} is not JSON: {error}", hint="was it cut off, or is it another file?") from error
     _check_schema(fields, file)
-    model = StartupReport if fields["kind"] == "startup" else BaselineReport
     try:
-        return model.model_validate(fields)
+        return _KINDS[fields["kind"]].model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,165 @@
+"""The examination of an environment as text: findings first, then every fact with what it costs."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from ocrprof.findings.environment import REFERENCE_START_SECONDS
+from ocrprof.renderers.doctor_facts import MOUNT_COLUMNS, MOUNT_NOTE, mount_places, mount_rows, sections
+from ocrprof.renderers.figures import environment_line, evidence_text
+from ocrprof.renderers.places import keep_head, keep_tail, num_cells, place, plain, wrap
+from ocrprof.results.model import DoctorReport, Finding
+from ocrprof.units import format_seconds
+
+Line = tuple[str, str]
+"""A line and its style."""
+
+_STYLES = {"": "", "title": "1", "heading": "1;36", "P0": "1;31", "P1": "1;33", "P2": "1", "P3": "", "dim": "2"}
+_ASCII = str.maketrans({"·": "|", "×": "x", "…": "~", "µ": "u", "°": " "})
+_LABEL_CELLS = 20
+NO_FINDINGS = "Nothing found that costs time or spoils a measurement."
+_WEIGHED = (
+    f"P0 to P3 weigh seconds against a start of {REFERENCE_START_SECONDS:g} s, what slows everything against what was"
+    " timed, and what ends a run as all of it."
+)
+# Underscores inside a word are no emphasis in GitHub's Markdown.
+_SIGNS = re.compile(r"[\\`*<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def render_doctor(report: DoctorReport, *, stream: TextIO, color: bool, width: int = 80) -> None:
+    """Writes findings and facts in at most `width` columns (80 to 120)."""
+    width = min(max(width, 80), 120)
+    lines = [
+        *_paragraph(_head(report), width=width, style="title"),
+        *_findings(report, width=width),
+        *_facts(report, width=width),
+        ("", ""),
+        *_paragraph(environment_line(report.environment), width=width, style="dim"),
+        ("", ""),
+        (keep_head(_last_line(report), width), "title"),
+    ]
+    _write(lines, stream=stream, color=color)
+
+
+def doctor_markdown(report: DoctorReport) -> str:
+    """The same as Markdown; ends with a newline."""
+    blocks = [[f"# {_text(_head(report))}"], [_text(_last_line(report))]]
+    if report.findings:
+        rows = [
+            [
+                one.priority,
+                _text(one.title),
+                _text(_where(one, report)),
+                _text(evidence_text(one.evidence)),
+                _text(one.advice),
+            ]
+            for one in report.findings
+        ]
+        blocks += [_table(["", "finding", "where", "evidence", "what to do"], rows), [_WEIGHED]]
+    else:
+        blocks.append([NO_FINDINGS])
+    for section in sections(report):
+        blocks += [[f"## {section.heading}"], _table(["", ""], [[_text(cell) for cell in row] for row in section.rows])]
+        if section.heading == "Bytecode":
+            blocks += _markdown_mounts(report)
+    blocks.append([_text(environment_line(report.environment))])
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _head(report: DoctorReport) -> str:
+    python = f"{report.target.argv[0]} (Python {report.interpreter.version})"
+    return plain(f"ocrprof doctor · {python} · in {report.target.cwd}")
+
+
+def _last_line(report: DoctorReport) -> str:
+    count = len(report.findings)
+    worst = f", the worst {report.findings[0].priority}" if count else ""
+    return f"doctor: {count} finding{'' if count == 1 else 's'}{worst} · examined in {format_seconds(report.seconds)}"
+
+
+def _findings(report: DoctorReport, *, width: int) -> list[Line]:
+    if not report.findings:
+        return [("", ""), (NO_FINDINGS, "heading")]
+    lines: list[Line] = [("", ""), ("What costs time, or spoils a measurement", "heading")]
+    for one in report.findings:
+        lines += _paragraph(f"{one.priority}  {one.title}", width=width, first="", indent="    ", style=one.priority)
+        where = _where(one, report)
+        if where:
+            lines.append((f"    {keep_tail(where, width - 4)}", ""))
+        lines += _paragraph(evidence_text(one.evidence), width=width, indent="    ", style="dim")
+        lines += _paragraph(one.advice, width=width, indent="    ")
+    return [*lines, *_paragraph(_WEIGHED, width=width, style="dim")]
+
+
+def _where(one: Finding, report: DoctorReport) -> str:
+    return place(one.location, cwd=report.target.cwd)
+
+
+def _facts(report: DoctorReport, *, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for section in sections(report):
+        lines += [("", ""), (section.heading, "heading")]
+        for label, text in section.rows:
+            lines += _labelled(label, text, width=width)
+        if section.heading == "Bytecode":
+            lines += _mounts(report, width=width)
+    return lines
+
+
+def _mounts(report: DoctorReport, *, width: int) -> list[Line]:
+    rows = [list(MOUNT_COLUMNS), *mount_rows(report.mounts)]
+    widths = [max(num_cells(row[column]) for row in rows) for column in range(len(MOUNT_COLUMNS))]
+    lines: list[Line] = [("", ""), ("File systems", "heading")]
+    for number, row in enumerate(rows):
+        cells = [
+            cell + " " * (wide - num_cells(cell)) if column < 2 else " " * (wide - num_cells(cell)) + cell
+            for column, (cell, wide) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((keep_head(f"  {'  '.join(cells)}".rstrip(), width), "" if number else "dim"))
+    lines += _paragraph(MOUNT_NOTE, width=width, indent="  ", style="dim")
+    for label, text in mount_places(report.mounts):
+        lines.append((f"  {label:<{_LABEL_CELLS - 2}}{keep_tail(text, width - _LABEL_CELLS)}", "dim"))
+    return lines
+
+
+def _markdown_mounts(report: DoctorReport) -> list[list[str]]:
+    rows = [[_text(cell) for cell in row] for row in mount_rows(report.mounts)]
+    places = [[_text(cell) for cell in row] for row in mount_places(report.mounts)]
+    return [["## File systems"], _table(list(MOUNT_COLUMNS), rows), [_text(MOUNT_NOTE)], _table(["", ""], places)]
+
+
+def _labelled(label: str, text: str, *, width: int) -> list[Line]:
+    """The label in a column of its own."""
+    if not label:
+        return _paragraph(text, width=width, first="  ", indent="    ")
+    return _paragraph(text, width=width, first=f"  {label:<{_LABEL_CELLS - 2}}", indent=" " * _LABEL_CELLS)
+
+
+def _paragraph(text: str, *, width: int, indent: str = "", first: str | None = None, style: str = "") -> list[Line]:
+    wrapped = wrap(plain(text), width, first=indent if first is None else first, indent=indent)
+    return [(line, style) for line in wrapped]
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [_row(titles), _row(["---"] * len(titles)), *(_row(row) for row in rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _text(text: str) -> str:
+    return _SIGNS.sub(r"\\\g<0>", plain(text))
+
+
+def _write(lines: Iterable[Line], *, stream: TextIO, color: bool) -> None:
+    text = "".join(
+        f"\x1b[{_STYLES[style]}m{line}\x1b[0m\n" if color and _STYLES[style] and line else f"{line}\n"
+        for line, style in lines
+    )
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    stream.write(text)
