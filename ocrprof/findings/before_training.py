@@ -16,6 +16,7 @@ from ocrprof.units import format_seconds
 
 _MIN_SECONDS = 0.2
 _MIN_DATASET_SECONDS = 0.1
+_MIN_COMPILE_SECONDS = 0.1
 _MIN_SHARE = 0.01
 _NOT_THE_PROGRAMS = ("lightning", "pytorch_lightning", "torchmetrics")
 _BUILT_AFTER_LOGGERS = ("dataset.init", "datamodule.init", "model.init")
@@ -43,7 +44,7 @@ def compiles_at_init(report: StartupReport) -> list[Finding]:
         for row in report.constructions
         for module in modules
         if row.kind == "compile" and row.name == COMPILE and _is_inside(row, module)
-        if row.seconds >= max(_MIN_SECONDS, _MIN_SHARE * of_seconds)
+        if row.seconds >= max(_MIN_COMPILE_SECONDS, _MIN_SHARE * of_seconds)
     ]
 
 

@@ -157,6 +157,12 @@ def test_a_file_loaded_under_two_names_is_named_by_the_second_way_in(planted):
     assert finding.seconds == near(COST["charset"])
 
 
+def test_a_resolver_that_the_deep_configuration_calls_again_and_again(planted):
+    finding = about(of_code(planted, "slow-compose"), "`charset_size` is called 120 times")
+    assert at(finding) == line_of("runners/train.py", "def charset_size")
+    assert finding.seconds == near(120 * COST["interpolation"])
+
+
 def test_mended_the_project_has_none_of_these_findings(planted, mended):
     judged = {finding.code for finding in planted.findings} - {"noisy"}
     assert [finding.title for finding in mended.findings if finding.code in judged] == []

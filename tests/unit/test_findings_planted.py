@@ -105,7 +105,7 @@ def test_torch_compile_of_a_finished_model_is_no_finding():
 
 
 def test_a_quick_torch_compile_is_no_finding():
-    assert compiles_at_init(start(model(1000, 4000), compile_at(1500, 1600))) == []
+    assert compiles_at_init(start(model(1000, 4000), compile_at(1500, 1590))) == []
 
 
 def nested(name, begin, end, *, metric):
