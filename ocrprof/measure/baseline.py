@@ -10,7 +10,7 @@ from ocrprof.plan import BaselinePlan, StartupPlan
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.configuration import composed_config, cuda_memory, logged_metrics
 from ocrprof.results.loops import build_loops, performance_metrics
-from ocrprof.results.model import BaselineReport, Memory, MemorySample, Run, StartupReport
+from ocrprof.results.model import BaselineReport, LoopStatistics, Memory, MemorySample, Run, StartupReport
 from ocrprof.results.startup import observe
 
 
@@ -87,21 +87,18 @@ def _report(
         run=run,
         loops=loops,
         memory=memory,
-        limits=_limits(plan, records),
+        limits=_limits(plan, loops),
         config=composed_config(records) or {},
         metrics=performance_metrics(loops, memory=memory),
         logged_metrics=logged_metrics(records),
     )
 
 
-def _limits(plan: BaselinePlan, records: list[ProcessRecords]) -> dict[str, object]:
-    """What was imposed on the target: Lightning's Trainer can be limited, a plain loop cannot."""
-    if not any(span.name == "trainer.init" for process in records for span in process.spans):
-        return {}
-    limits: dict[str, object] = {"num_train_batches": plan.num_train_batches}
-    if plan.num_val_batches is not None:
-        limits["num_val_batches"] = plan.num_val_batches
-    return limits
+def _limits(plan: BaselinePlan, loops: list[LoopStatistics]) -> dict[str, object]:
+    """What was imposed on the target and did bind: an epoch may be shorter, and a plain loop cannot be limited."""
+    asked = {"train": plan.num_train_batches, "validation": plan.num_val_batches}
+    names = {"train": "num_train_batches", "validation": "num_val_batches"}
+    return {names[loop.name]: asked[loop.name] for loop in loops if loop.num_batches == asked[loop.name]}
 
 
 def _memory(records: list[ProcessRecords], samples: list[MemorySample], *, machine_bytes: int) -> Memory | None:
