@@ -19,6 +19,7 @@ from ocrprof.findings.environment import (
 )
 from ocrprof.findings.imports import eager_heavy_imports
 from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
+from ocrprof.findings.instantiate_overhead import instantiate_overhead
 from ocrprof.findings.instantiations import duplicate_instantiations
 from ocrprof.findings.judging import worst_first
 from ocrprof.findings.machine import (
@@ -40,6 +41,7 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_heavy_imports,
     slow_compose,
     duplicate_instantiations,
+    instantiate_overhead,
     slow_module_inits,
     eager_evaluators,
     compiles_at_init,

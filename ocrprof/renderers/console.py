@@ -53,6 +53,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *_phases(report, "Where the time goes", width=width),
         *_imports(report, width=width),
         *_savings(report, width=width),
+        *_hydra(report, width=width),
         *_instantiations(report, width=width),
         *_constructions(report, width=width),
         *_notes(report, figures.noise_notes(report), measured_seconds=figures.measured_seconds(report), width=width),
@@ -236,6 +237,13 @@ def _savings(report: StartupReport, *, width: int) -> list[Line]:
     for note in import_answers.saving_notes(report):
         lines += _paragraph(note, width=width, indent="  ", style="dim")
     return _section("Best savings by deferring imports, predicted", lines)
+
+
+def _hydra(report: StartupReport, *, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for fact in figures.hydra_facts(report):
+        lines += _paragraph(fact, width=width, indent="    ", first="  ")
+    return _section("Configuration by Hydra", lines)
 
 
 def _instantiations(report: StartupReport, *, width: int) -> list[Line]:

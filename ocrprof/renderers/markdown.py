@@ -58,6 +58,7 @@ def _startup_page(report: StartupReport, *, num_rows: int) -> str:
         _phase_table(report),
         _package_table(report, num_rows=num_rows),
         _saving_table(report, num_rows=min(num_rows, _NUM_SAVINGS)),
+        _hydra(report),
         _instantiation_table(report, num_rows=num_rows),
         _startup_footer(report),
     ]
@@ -181,6 +182,11 @@ def _saving_table(report: StartupReport, *, num_rows: int) -> list[str]:
     ]
     titles = ["best savings: import to defer", f"predicted {scale.unit}", "modules", "lines to defer"]
     return _table(titles, rows, align="lrrl") + _left_out(len(found) - num_rows, "savings")
+
+
+def _hydra(report: StartupReport) -> list[str]:
+    facts = figures.hydra_facts(report)
+    return [f"Configuration by Hydra: {_text(' · '.join(facts))}."] if facts else []
 
 
 def _instantiation_table(report: StartupReport, *, num_rows: int) -> list[str]:
