@@ -224,7 +224,7 @@ def _what_if(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def _savings(report: StartupReport, *, width: int) -> list[Line]:
-    rows = import_answers.known_savings(report)
+    rows = import_answers.deferrable_savings(report)
     lines: list[Line] = []
     if rows:
         scale = figures.column_scale(rows[0].seconds)
@@ -236,7 +236,7 @@ def _savings(report: StartupReport, *, width: int) -> list[Line]:
         lines += _table(table, align="<>><", width=width, shorten=keep_tail)
     for note in import_answers.saving_notes(report):
         lines += _paragraph(note, width=width, indent="  ", style="dim")
-    return _section("Best savings by deferring imports, predicted", lines)
+    return _section("Best savings by deferring imports", lines)
 
 
 def _hydra(report: StartupReport, *, width: int) -> list[Line]:

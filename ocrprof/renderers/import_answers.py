@@ -12,21 +12,30 @@ _NUM_LINES = 3
 _MIN_PACKAGE_SHARE = 0.05
 
 
-def known_savings(report: StartupReport) -> list[Saving]:
-    """Those of which no use was seen before the milestone."""
-    return [saving for saving in report.savings if saving.used is None]
+def deferrable_savings(report: StartupReport) -> list[Saving]:
+    """Those in the program's hands of which no use was seen before the milestone."""
+    return [saving for saving in report.savings if saving.used is None and saving.lines]
 
 
 def saving_notes(report: StartupReport) -> list[str]:
-    """What the table of savings leaves out; that it is a prediction."""
+    """What the figures are, and what the table of savings leaves out."""
     notes = []
-    if known_savings(report):
-        notes.append("self times of what would not load; --what-if MODULE --verify measures one")
-    used = [(one, one.used) for one in report.savings if one.used is not None]
+    if deferrable_savings(report):
+        notes.append("predicted: self times of what would not load; --what-if MODULE --verify measures one")
+    used = [(one, one.used) for one in report.savings if one.used is not None and one.lines]
     if used:
         names = ", ".join(f"{one.module} (to {_phase(use.phase)})" for one, use in used[:_NUM_LINES])
         notes.append(f"only deferred, not saved, as the records show their use before the milestone: {names}")
+    held = [one for one in report.savings if one.used is None and one.held_by]
+    if held:
+        names = ", ".join(f"{one.module} {format_seconds(one.seconds)} ({_holders(one)})" for one in held[:_NUM_LINES])
+        notes.append(f"not for a line of the program to defer: {names}")
     return notes
+
+
+def _holders(saving: Saving) -> str:
+    first, *others = saving.held_by
+    return f"by {_names([first])}" + (f" and {len(others)} more" if others else "")
 
 
 def saving_lines(saving: Saving, *, cwd: str) -> str:
@@ -56,7 +65,7 @@ def hop_rows(chain: Sequence[Hop], *, cwd: str) -> list[list[str]]:
     return [
         [place(hop.location, cwd=cwd), plain(after.module)]
         if hop.location
-        else [plain(hop.module), f"a function of {plain(after.module)}"]
+        else [f"{plain(hop.module)} calls", plain(after.module)]
         for hop, after in pairwise(chain)
     ]
 
@@ -74,7 +83,7 @@ def what_if_facts(answer: WhatIf, report: StartupReport) -> list[tuple[str, str]
         facts.append(("used", f"{_by(answer.used, cwd=cwd)}: deferred to {_phase(answer.used.phase)}, not saved"))
     if answer.verification is None:
         return facts
-    return facts + _verified(answer.verification, answer.module, report)
+    return facts + _verified(answer.verification, answer.module, answer.phase, cwd=cwd)
 
 
 def _prediction(answer: WhatIf) -> str:
@@ -85,18 +94,18 @@ def _prediction(answer: WhatIf) -> str:
     return f"{seconds}, the self time of {modules} that only it leads to: {', '.join(parts)}"
 
 
-def _verified(proof: Verification, module: str, report: StartupReport) -> list[tuple[str, str]]:
-    cwd = report.target.cwd
+def _verified(proof: Verification, module: str, phase: str, *, cwd: str) -> list[tuple[str, str]]:
     facts = []
     if proof.refused is not None:
         facts.append(("not lazy", f"{module} could not be loaded lazily: {proof.refused}"))
     if proof.saving is not None and proof.loading_saving is not None:
         pairs = f"{len(proof.pairs)} pair{'s' if len(proof.pairs) != 1 else ''} of runs, seed {proof.seed}"
         facts.append(("measured", f"{_with_interval(proof.saving)} ({pairs})"))
-        facts.append(("in loads", f"{_with_interval(proof.loading_saving)} less"))
+        facts.append(("in loads", _with_interval(proof.loading_saving)))
     if proof.touch is not None:
-        verdict = "nothing is saved" if proof.touch.phase == "imports" else "not saved"
-        facts.append(("touched", f"{_by(proof.touch, cwd=cwd)}: deferred to {_phase(proof.touch.phase)}, {verdict}"))
+        moved = f"deferred to {_phase(proof.touch.phase)}, not saved"
+        verdict = "loaded there after all, nothing is saved" if proof.touch.phase == phase else moved
+        facts.append(("touched", f"{_by(proof.touch, cwd=cwd)}: {verdict}"))
     elif proof.pairs:
         facts.append(("untouched", "nothing needed it before the milestone"))
     if proof.failure is not None:

@@ -167,7 +167,7 @@ def _what_if(report: StartupReport) -> list[str]:
 
 
 def _saving_table(report: StartupReport, *, num_rows: int) -> list[str]:
-    found = import_answers.known_savings(report)
+    found = import_answers.deferrable_savings(report)
     if not found:
         return []
     scale = figures.column_scale(found[0].seconds)

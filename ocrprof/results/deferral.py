@@ -152,12 +152,44 @@ def what_if(module: str, start: Start) -> WhatIf:
 
 
 def best_savings(start: Start, *, of_seconds: float) -> list[Saving]:
-    """The imports that the program's own lines could defer, by predicted seconds, those without a known use first.
+    """Heavy imports by predicted seconds: those that lines of the program could defer, then those in others' hands.
 
-    A line can be deferred where nothing reads its names while its file is loaded, and no other module imports them from
-    there. `of_seconds`, the time to the milestone, says what is worth telling.
+    `of_seconds`, the time to the milestone, says what is worth telling.
     """
     enough = max(_MIN_SECONDS, _MIN_SHARE * of_seconds)
+    own = _deferrable_savings(start, enough)
+    named = {saving.module for saving in own}
+    held = [
+        _held_saving(module, start)
+        for module, seconds in start.graph.dominated_seconds.items()
+        if seconds >= enough and module not in named and start.owners.get(module) == "installed"
+    ]
+    held.sort(key=lambda one: (one.used is not None, -one.seconds))
+    return own + held[:_MAX_SAVINGS]
+
+
+def _held_saving(module: str, start: Start) -> Saving:
+    """Of a package of which no line of the program alone decides whether it is loaded."""
+    lost = start.graph.dominated(module)
+    inside = set(lost)
+    holders = _by_importer(edge for edge in start.graph.pulling[module] if edge.importer not in inside)
+    return Saving(
+        module=module,
+        owner="installed",
+        seconds=start.graph.seconds_of(lost),
+        num_modules=len(lost),
+        packages=_packages(lost, start.graph),
+        held_by=[_importer(edge) for edge in holders],
+        used=first_use(module, start),
+    )
+
+
+def _deferrable_savings(start: Start, enough: float) -> list[Saving]:
+    """What the program's own lines could defer, those without a known use first.
+
+    A line can be deferred where nothing reads its names while its file is loaded, and no other module imports them from
+    there.
+    """
     found: list[tuple[Saving, set[str]]] = []
     for target, edges in _program_edges(start).items():
         if start.graph.dominated_seconds[target] < enough:
@@ -168,7 +200,7 @@ def best_savings(start: Start, *, of_seconds: float) -> list[Saving]:
         if start.graph.seconds_of(lost) >= enough:
             found.append((_saving(target, lines, lost, start), lost))
     found.sort(key=lambda one: (one[0].used is not None, -one[0].seconds))
-    return [saving for saving, lost in found if _adds_to(saving, lost, found, start, enough)][:_MAX_SAVINGS]
+    return [saving for saving, lost in found if _adds(saving, lost, found, start, enough)][:_MAX_SAVINGS]
 
 
 def first_use(module: str, start: Start, *, functions: Collection[tuple[str, int, int]] = ()) -> Touch | None:
@@ -273,7 +305,7 @@ def _saving(target: str, lines: Sequence[Location], lost: set[str], start: Start
     )
 
 
-def _adds_to(
+def _adds(
     saving: Saving, lost: set[str], found: Sequence[tuple[Saving, set[str]]], start: Start, enough: float
 ) -> bool:
     """Whether an own module saves more than the packages that it imports, which are told for themselves."""

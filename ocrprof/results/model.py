@@ -352,7 +352,7 @@ class Why(Value):
 
 
 class Saving(Value):
-    """An import that lines of the program could defer. `seconds` is a prediction: the self time of what would not load.
+    """A heavy import, and what deferring it would save by prediction: `seconds` of self time that would not be spent.
 
     `used` is a use that the records show before the milestone: the load would then only move there.
     """
@@ -362,7 +362,8 @@ class Saving(Value):
     seconds: float
     num_modules: int
     packages: list[Part] = Field(default=[], description="what it is made of, the longest first")
-    lines: list[Location] = []
+    lines: list[Location] = Field(default=[], description="the program's, to be deferred; none: not in its hands")
+    held_by: list[Hop] = Field(default=[], description="the importers in whose hands it is, where `lines` is empty")
     used: Touch | None = None
 
 
