@@ -4,12 +4,14 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from ocrprof.errors import ExitCode, OcrprofError
+from ocrprof.errors import OcrprofError
 
 BUNDLED = ("-m", "pipeline.train")
+BUNDLED_NEEDS = ("torch", "lightning", "hydra", "timm", "cv2")
 
 Probe = Literal["help", "config", "error"]
 UNKNOWN_KEY = "ocrprof_probe_no_such_key"
@@ -51,6 +53,12 @@ def parse_target(arguments: Sequence[str], *, cwd: Path) -> Target:
     """A command; or the bundled pipeline, when there is no argument or the first one holds a `=` (Hydra overrides)."""
     if arguments and "=" not in arguments[0]:
         return Target(argv=tuple(arguments), cwd=cwd)
+    missing = [name for name in BUNDLED_NEEDS if find_spec(name) is None]
+    if missing:
+        raise OcrprofError(
+            f"the bundled pipeline needs {', '.join(missing)}, not installed here",
+            hint="pip install 'ocrprof[pipeline]', or measure a command of your own: -- python train.py",
+        )
     return Target(argv=(sys.executable, *BUNDLED, *arguments), cwd=cwd, bundled=True)
 
 
@@ -89,12 +97,3 @@ def _option_that_shuts_us_out(argv: Sequence[str]) -> str | None:
                 skip_value = argument.endswith(letter)
                 break
     return None
-
-
-def missing_pipeline_error() -> OcrprofError:
-    """What to say when the bundled pipeline is asked for and its libraries are not installed."""
-    return OcrprofError(
-        "the bundled pipeline is not installed",
-        hint="pip install 'ocrprof[pipeline]', or profile your own command: ocrprof startup -- python train.py",
-        exit_code=ExitCode.USAGE,
-    )

@@ -14,6 +14,13 @@ def test_no_arguments_are_the_bundled_pipeline(tmp_path):
     assert target.bundled
 
 
+def test_the_bundled_pipeline_without_its_libraries_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("ocrprof.target.BUNDLED_NEEDS", ("sys", "no_such_library"))
+    with pytest.raises(OcrprofError, match="needs no_such_library, not installed") as raised:
+        parse_target([], cwd=tmp_path)
+    assert "ocrprof[pipeline]" in raised.value.hint
+
+
 def test_a_first_argument_with_an_equals_sign_is_an_override_of_the_bundled_pipeline(tmp_path):
     target = parse_target(["domain=recognition", "trainer.max_epochs=1"], cwd=tmp_path)
     assert target.argv[-2:] == ("domain=recognition", "trainer.max_epochs=1")
