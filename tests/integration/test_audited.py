@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -161,6 +162,14 @@ def test_a_resolver_that_the_deep_configuration_calls_again_and_again(planted):
     finding = about(of_code(planted, "slow-compose"), "`charset_size` is called 120 times")
     assert at(finding) == line_of("runners/train.py", "def charset_size")
     assert finding.seconds == near(120 * COST["interpolation"])
+
+
+def test_every_switch_is_read_somewhere_and_all_of_them_are_planted_together():
+    files = {name: (PROJECT / "conf" / "plant" / f"{name}.yaml").read_text() for name in ("none", "all")}
+    switches = {name: re.findall(r"^(\w+): (true|false)", text, flags=re.MULTILINE) for name, text in files.items()}
+    assert switches["all"] == [(switch, "true") for switch, _ in switches["none"]]
+    used = "".join(path.read_text() for path in (*PACKAGE.rglob("*.py"), *PROJECT.glob("conf/data/*.yaml")))
+    assert [switch for switch, _ in switches["none"] if f"plant.{switch}" not in used.replace("# plant.", "")] == []
 
 
 def test_mended_the_project_has_none_of_these_findings(planted, mended):
