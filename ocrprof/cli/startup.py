@@ -38,6 +38,13 @@ class Until(StrEnum):
     EXIT = "exit"
 
 
+class Cache(StrEnum):
+    """States of the page cache, as choices."""
+
+    WARM = "warm"
+    BOTH = "both"
+
+
 class ProbeChoice(StrEnum):
     """The probes, as choices."""
 
@@ -69,6 +76,14 @@ def startup(
             show_default="none",
         ),
     ] = None,
+    cache: Annotated[
+        Cache,
+        typer.Option(
+            "--cache",
+            help="both: then N pairs of a cold and a warm start, the files that the target reads evicted from the page "
+            "cache before each cold one (no root needed; no other file is touched).",
+        ),
+    ] = Cache.WARM,
     check_overhead: Annotated[
         bool,
         typer.Option(
@@ -105,6 +120,7 @@ def startup(
 
     from ocrprof.findings import judge
     from ocrprof.measure.child import termination_interrupts
+    from ocrprof.measure.cold import with_cold
     from ocrprof.measure.overhead import with_overhead
     from ocrprof.measure.startup import measure_startup
     from ocrprof.plan import StartupPlan, default_output
@@ -130,6 +146,8 @@ def startup(
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
         if check_overhead and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
             report = with_overhead(report, plan, progress=progress_printer(quiet=quiet))
+        if cache == Cache.BOTH and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
+            report = with_cold(report, plan, progress=progress_printer(quiet=quiet))
     report = judge(report)
     write_pages(report, plan.output)
     if not quiet:
@@ -141,9 +159,11 @@ def startup(
         if not quiet:
             print(f"trace: {trace}", file=sys.stderr)
     code = exit_code_for(report.runs, num_expected=plan.warmup + plan.runs)
-    stopped_by = report.overhead.stopped_by if report.overhead else None
-    if code == ExitCode.DONE and stopped_by:
-        code = exit_code_of(stopped_by)
+    ends = [check.stopped_by for check in (report.overhead, report.cold) if check and check.stopped_by]
+    if code == ExitCode.DONE and ends:
+        code = exit_code_of(ends[0])
+    elif code == ExitCode.DONE and report.cold and not report.cold.achieved:
+        code = ExitCode.INCONCLUSIVE
     raise typer.Exit(_answers_exit_code(report, plan) if code == ExitCode.DONE else code)
 
 

@@ -65,6 +65,7 @@ class Recorder:
         self.marks: set[str] = set()
         self.until = environ.get("OCRPROF_UNTIL", "exit")
         self.is_bare = environ.get("OCRPROF_LEVEL") == "bare"
+        self.lists_files = environ.get("OCRPROF_FILES") == "1"
         self.wants_parts = environ.get("OCRPROF_PARTS") == "1"
         self.num_train_batches = int(environ.get("OCRPROF_TRAIN_BATCHES", "0"))
         self.num_val_batches = int(environ.get("OCRPROF_VAL_BATCHES", "0"))
@@ -279,6 +280,8 @@ class Recorder:
         """What hooks kept for the end, and what the process holds."""
         for function in (*self.at_marks, *self.at_end):
             self.ask(function, (), {})
+        if self.lists_files:
+            self.ask(self.load("files").write, (os.environ.get("OCRPROF_RUN_DIR", "."),), {})
         gained = set(sys.modules) - self.modules_at_start - self.loaded_names
         self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
         self.write({"k": "memory", **_memory()})

@@ -93,8 +93,14 @@ def _startup_head(report: StartupReport, *, width: int) -> list[Line]:
     interval = (
         f"  95 % interval {format_seconds(total.ci95[0])} to {format_seconds(total.ci95[1])}" if total.ci95 else ""
     )
+    cold = _paragraph(plain(figures.cold_line(report.cold)), width=width, style="title") if report.cold else []
     name = figures.name_of_milestone(report)
-    return [*lines, ("", ""), (f"time to {name}  {format_seconds(total.median)}{interval}  n = {total.n}", "title")]
+    return [
+        *lines,
+        ("", ""),
+        (f"time to {name}  {format_seconds(total.median)}{interval}  n = {total.n}", "title"),
+        *cold,
+    ]
 
 
 def _failures(report: StartupReport, *, width: int) -> list[Line]:

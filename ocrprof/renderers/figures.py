@@ -5,13 +5,16 @@ import signal
 import statistics
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ocrprof.renderers.places import keep_head, plain
 from ocrprof.results.batches import REST
+from ocrprof.results.cold import MAX_RESIDENT_SHARE
 from ocrprof.results.model import (
     PHASES,
     BaselineReport,
+    ColdStarts,
     Environment,
     Finding,
     LoopStatistics,
@@ -107,6 +110,31 @@ _MILESTONES = {
     "imports": "the end of the imports",
     "data": "data set up",
 }
+
+
+def cold_line(cold: ColdStarts) -> str:
+    """`cold 61.2 s, warm 19.4 s → 41.8 s is file I/O`, the files, the largest; or why there is no cold figure."""
+    read = f"{cold.num_files} files, {format_bytes(cold.bytes)}"
+    ended = f"; ended at a run of status {cold.stopped_by.replace('_', ' ')}" if cold.stopped_by else ""
+    if not (cold.cold_seconds and cold.warm_seconds and cold.difference_seconds):
+        if cold.stopped_by:
+            return f"cold not measured{ended}"
+        stayed = ", ".join(f"{Path(file.path).name} {format_bytes(file.bytes)}" for file in cold.resident[:3])
+        return (
+            f"cold not achieved: {format_percent(cold.resident_share)} of {read} stayed in the page cache after "
+            f"eviction (another process uses them, or they are not ours to ask about): {stayed}"
+        )
+    interval = cold.difference_seconds.ci95
+    spread = f" [{format_seconds(interval[0])}, {format_seconds(interval[1])}]" if interval else ""
+    largest = ", ".join(f"{Path(file.path).name} {format_bytes(file.bytes)}" for file in cold.largest[:3])
+    stayed_text = f"{format_percent(cold.resident_share)} had stayed cached"
+    if cold.resident_share > MAX_RESIDENT_SHARE:
+        stayed_text = f"no more pairs: after the next eviction {format_percent(cold.resident_share)} stayed cached"
+    return (
+        f"cold {format_seconds(cold.cold_seconds.median)}, warm {format_seconds(cold.warm_seconds.median)} → "
+        f"{format_seconds(cold.difference_seconds.median)}{spread} is file I/O, n = {cold.difference_seconds.n}; "
+        f"{read}, the largest {largest}; {stayed_text}{ended}"
+    )
 
 
 def overhead_line(overhead: Overhead) -> str:

@@ -51,6 +51,7 @@ def _startup_page(report: StartupReport, *, num_rows: int) -> str:
     blocks = [
         [f"`{_code(figures.startup_line(report))}`"],
         [_what_was_run(report)],
+        [_text(figures.cold_line(report.cold))] if report.cold else [],
         _failures(report),
         _why(report),
         _what_if(report),

@@ -431,6 +431,36 @@ class Overhead(Value):
     marks_only_seconds: Statistic | None = None
 
 
+class FileSize(Value):
+    """A file, and bytes of it."""
+
+    path: str
+    bytes: int
+
+
+class ColdPair(Value):
+    """A start with the files that it reads out of the page cache, and the next one, which finds them there."""
+
+    cold_seconds: float
+    warm_seconds: float
+
+
+class ColdStarts(Value):
+    """Cold starts against warm ones. Only the page cache was cold: not directory entries, nor a server's cache."""
+
+    num_files: int
+    bytes: int
+    largest: list[FileSize] = []
+    resident_share: float = Field(description="of these bytes, in the page cache after the last eviction")
+    resident: list[FileSize] = Field(default=[], description="what stayed, the largest first")
+    achieved: bool = Field(description="False: no eviction left a twentieth or less, so there is no cold figure")
+    pairs: list[ColdPair] = []
+    stopped_by: RunStatus | None = Field(default=None, description="how the run ended that ended the pairs early")
+    cold_seconds: Statistic | None = None
+    warm_seconds: Statistic | None = None
+    difference_seconds: Statistic | None = Field(default=None, description="cold less warm, within a pair")
+
+
 class StartupReport(Value):
     """`kind: startup`."""
 
@@ -444,6 +474,7 @@ class StartupReport(Value):
     until: str
     probe: Probe | None = Field(default=None, description="the question put to the target; its argv ends with it")
     overhead: Overhead | None = None
+    cold: ColdStarts | None = None
     runs: list[Run]
     summary: dict[str, Any] = {}  # Any: `time_to_<milestone>_seconds`, `phases`, recomputed from runs: Statistic dumps
     timeline: list[Segment] = Field(
