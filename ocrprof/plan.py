@@ -20,7 +20,7 @@ class StartupPlan:
 
     `until` None: the first training step, or the end of a program that has none. `probe`: how long the command takes to
     answer a question, to its end. `why` and `what_if` name modules whose import is to be explained; `verify`: beside
-    each counted run one in which the module of `what_if` is loaded lazily.
+    each counted run one in which the module of `what_if` is loaded lazily. `level` full counts files and connections.
     """
 
     target: Target
@@ -33,6 +33,7 @@ class StartupPlan:
     why: str | None = None
     what_if: str | None = None
     verify: bool = False
+    level: Literal["light", "full"] = "light"
 
     def __post_init__(self) -> None:
         _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)

@@ -45,6 +45,13 @@ class Cache(StrEnum):
     BOTH = "both"
 
 
+class Level(StrEnum):
+    """How much is recorded, as choices."""
+
+    LIGHT = "light"
+    FULL = "full"
+
+
 class ProbeChoice(StrEnum):
     """The probes, as choices."""
 
@@ -84,6 +91,10 @@ def startup(
             "cache before each cold one (no root needed; no other file is touched).",
         ),
     ] = Cache.WARM,
+    level: Annotated[
+        Level,
+        typer.Option("--level", help="full: count files opened, folders listed and connections too, by phase."),
+    ] = Level.LIGHT,
     check_overhead: Annotated[
         bool,
         typer.Option(
@@ -141,6 +152,7 @@ def startup(
         why=why,
         what_if=what_if,
         verify=verify,
+        level=level.value,
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))

@@ -7,6 +7,7 @@ it, and put it in one of the tuples below.
 from collections.abc import Callable
 from typing import overload
 
+from ocrprof.findings.access import dataset_scans, network_waits
 from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
 from ocrprof.findings.compose import slow_compose
 from ocrprof.findings.environment import (
@@ -42,6 +43,8 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     slow_compose,
     duplicate_instantiations,
     instantiate_overhead,
+    dataset_scans,
+    network_waits,
     slow_module_inits,
     eager_evaluators,
     compiles_at_init,

@@ -69,7 +69,7 @@ class _Runner:
             # A program that does not answer a probe must not train to its end.
             until="first-step" if probe else self.until,
             timeout_seconds=self._plan.timeout_seconds,
-            settings=settings,
+            settings={"OCRPROF_LEVEL": self._plan.level, **settings},
         )
         if probe:
             self.until, outcome = "exit", outcome.as_answer_to(probe)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # module of the target → (recorder file, function). The function runs once, when the target has just loaded that module.
 HOOKS = {
     "threading": ("stop", "patch_threading"),
+    "socket": ("access", "patch_socket"),
     "argparse": ("stop", "patch_argparse"),
     "hydra._internal.utils": ("hydra", "patch_main"),
     "hydra.core.utils": ("hydra", "patch_run_job"),
@@ -57,6 +58,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
         load("imports").install(recorder, HOOKS)
     if "OCRPROF_LAZY" in os.environ:
         load("lazy").install(recorder, os.environ["OCRPROF_LAZY"])
+    if os.environ.get("OCRPROF_LEVEL") == "full":
+        load("access").install(recorder)
     load("stop").register_exit(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
     return recorder

@@ -54,6 +54,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *_imports(report, width=width),
         *_savings(report, width=width),
         *_hydra(report, width=width),
+        *_access(report, width=width),
         *_instantiations(report, width=width),
         *_constructions(report, width=width),
         *_notes(report, figures.noise_notes(report), measured_seconds=figures.measured_seconds(report), width=width),
@@ -243,6 +244,13 @@ def _savings(report: StartupReport, *, width: int) -> list[Line]:
     for note in import_answers.saving_notes(report):
         lines += _paragraph(note, width=width, indent="  ", style="dim")
     return _section("Best savings by deferring imports", lines)
+
+
+def _access(report: StartupReport, *, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for fact in figures.access_facts(report)[:_NUM_ROWS]:
+        lines += _paragraph(fact, width=width, indent="    ", first="  ")
+    return _section("Files and connections", lines)
 
 
 def _hydra(report: StartupReport, *, width: int) -> list[Line]:

@@ -393,6 +393,26 @@ def hydra_facts(report: StartupReport) -> list[str]:
     return [plain(fact) for fact in facts]
 
 
+def access_facts(report: StartupReport) -> list[str]:
+    """Files and connections by phase, one fact a line; nothing at level light."""
+    facts = []
+    for phase in dict.fromkeys(row.phase for row in report.file_access):
+        rows = [row for row in report.file_access if row.phase == phase]
+        opened, listed = sum(row.num_opened for row in rows), sum(row.num_listed for row in rows)
+        if opened + listed:
+            most = max(rows, key=lambda row: row.num_opened + row.num_listed)
+            facts.append(
+                f"{phase_name(phase)}: {opened} files opened, {listed} folders listed by Python code, "
+                f"most of them in {most.folder}"
+            )
+    facts += [
+        f"{phase_name(row.phase)}: {row.host}, {row.num_connections} connections, {row.num_lookups} look-ups, "
+        f"{format_seconds(row.seconds)}"
+        for row in report.network
+    ]
+    return [plain(fact) for fact in facts]
+
+
 def noise_notes(report: StartupReport) -> list[str]:
     """What limits the trust in these figures: few runs, a wide interval, a busy machine."""
     notes = []

@@ -60,6 +60,7 @@ def _startup_page(report: StartupReport, *, num_rows: int) -> str:
         _package_table(report, num_rows=num_rows),
         _saving_table(report, num_rows=min(num_rows, _NUM_SAVINGS)),
         _hydra(report),
+        _access(report),
         _instantiation_table(report, num_rows=num_rows),
         _startup_footer(report),
     ]
@@ -183,6 +184,11 @@ def _saving_table(report: StartupReport, *, num_rows: int) -> list[str]:
     ]
     titles = ["best savings: import to defer", f"predicted {scale.unit}", "modules", "lines to defer"]
     return _table(titles, rows, align="lrrl") + _left_out(len(found) - num_rows, "savings")
+
+
+def _access(report: StartupReport) -> list[str]:
+    facts = figures.access_facts(report)[:8]
+    return [f"Files and connections: {_text(' · '.join(facts))}."] if facts else []
 
 
 def _hydra(report: StartupReport) -> list[str]:

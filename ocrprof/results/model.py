@@ -220,6 +220,27 @@ class Instantiation(Value):
     )
 
 
+class FileAccess(Value):
+    """Files opened and folders listed by Python code in one folder, while one kind of work went on."""
+
+    phase: str
+    during: str | None = Field(default=None, description="the innermost span that decides the phase")
+    folder: str
+    num_opened: int
+    num_listed: int
+    num_by_imports: int
+
+
+class NetworkWait(Value):
+    """Connections to a host and look-ups of its name; `seconds` is of those that Python's `socket` module made."""
+
+    phase: str
+    host: str
+    num_connections: int
+    num_lookups: int
+    seconds: float
+
+
 class Part(Value):
     """An exclusive share of something timed; the parts of one whole add up to it."""
 
@@ -488,6 +509,8 @@ class StartupReport(Value):
     instantiations: list[Instantiation] = []
     constructions: list[Construction] = []
     hydra: HydraFigures | None = Field(default=None, description="None for a program that composed nothing")
+    file_access: list[FileAccess] = Field(default=[], description="at level full, up to the first step")
+    network: list[NetworkWait] = Field(default=[], description="at level full")
     sources: SourceReading | None = None
     savings: list[Saving] = []
     why: Why | None = None

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any, Literal
 
 from ocrprof.records import ProcessRecords
+from ocrprof.results.access import build_file_access, build_network
 from ocrprof.results.constructions import build_constructions
 from ocrprof.results.hydra import build_hydra
 from ocrprof.results.import_graph import import_rows, package_rows
@@ -14,9 +15,11 @@ from ocrprof.results.mask import mask_argv, mask_text
 from ocrprof.results.model import (
     PHASES,
     Construction,
+    FileAccess,
     HydraFigures,
     ImportRow,
     Instantiation,
+    NetworkWait,
     Observer,
     PackageRow,
     Phase,
@@ -72,6 +75,8 @@ class StartupTables:
     constructions: list[Construction] = field(default_factory=list)
     inserted_modules: list[str] = field(default_factory=list)
     hydra: HydraFigures | None = None
+    file_access: list[FileAccess] = field(default_factory=list)
+    network: list[NetworkWait] = field(default_factory=list)
 
     def as_fields(self) -> dict[str, Any]:  # Any: rows of several kinds
         """By the names that a StartupReport has for them."""
@@ -96,6 +101,8 @@ def build_tables(
         constructions=build_constructions(main, phase_at=timeline.phase_at, **window),
         inserted_modules=sorted(main.inserted),
         hydra=build_hydra(main, **window),
+        file_access=build_file_access(main),
+        network=build_network(main),
     )
 
 

@@ -112,6 +112,7 @@ def test_tables_are_of_the_main_process_and_of_what_began_before_the_milestone()
     assert tables.inserted_modules == ["alias"]
     assert set(tables.as_fields()) == {
         "timeline", "imports", "packages", "instantiations", "constructions", "inserted_modules", "hydra",
+        "file_access", "network",
     }  # fmt: skip
 
 
