@@ -211,10 +211,8 @@ def first_use(module: str, start: Start, *, functions: Collection[tuple[str, int
     uses = [
         (span.start_ns, location_of(span.loc), _how(span)) for span in start.spans if _needs(span, module, functions)
     ]
-    loaded_seconds = min((_end(row) for row in start.rows if row.module == module), default=0.0)
     for row, around in zip(start.rows, enclosing(start.rows), strict=True):
-        ran = around is None and _is_in(row.importer_module or "", module) and row.start_seconds >= loaded_seconds
-        if ran:
+        if around is None and _is_in(row.importer_module or "", module):
             at_ns = start.timeline.spawn_ns + round(row.start_seconds * 1e9)
             uses.append((at_ns, row.importer, f"loads {row.module}"))
     if not uses:
@@ -351,10 +349,6 @@ def _hops(chain: Sequence[Edge], module: str) -> list[Hop]:
 
 def _is_in(name: str, module: str) -> bool:
     return name == module or name.startswith(f"{module}.")
-
-
-def _end(row: ImportRow) -> float:
-    return row.start_seconds + row.inclusive_seconds
 
 
 def _start(span: Span) -> int:
