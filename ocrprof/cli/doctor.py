@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ocrprof.cli.options import Quiet, progress_printer, terminal_width, wants_color
+from ocrprof.errors import OcrprofError
 
 
 def doctor(
@@ -45,6 +46,8 @@ def doctor(
     from ocrprof.renderers.doctor import render_doctor
     from ocrprof.renderers.pages import write_pages
 
+    if quiet and output is None and not json:
+        raise OcrprofError("--quiet leaves nothing to be told", hint="say where to write the report: -o DIR")
     plan = DoctorPlan(python=python or active_python(), cwd=Path.cwd(), data=data, output=output)
     report = judge(measure_doctor(plan, progress=progress_printer(quiet=quiet or json)))
     page = write_pages(report, plan.output) if plan.output is not None else None

@@ -1,8 +1,8 @@
 """What in an environment costs time, or spoils a measurement: rules on the facts that `ocrprof doctor` reads.
 
 No program is started here, so the seconds of a finding are what it costs at each start, or for 1,000 files where how
-many a start reads is not known; they are weighed against a start of REFERENCE_START_SECONDS. What slows down everything
-while it lasts is weighed against what was timed. What would end a run costs all of it.
+many a start reads is not known; they are weighed against a start of REFERENCE_START_SECONDS, and what is paid once
+against NUM_STARTS_FOR_ONCE of them.
 """
 
 import re
@@ -10,11 +10,12 @@ from itertools import groupby
 from statistics import fmean, median, stdev
 
 from ocrprof.findings.judging import finding
-from ocrprof.results.doctor import BytecodeTree, Distribution, Mount
+from ocrprof.results.doctor import BytecodeTree, Distribution, InterpreterStarts, Mount
 from ocrprof.results.model import DoctorReport, Finding, Location
 from ocrprof.units import format_bytes, format_seconds
 
 REFERENCE_START_SECONDS = 10.0
+NUM_STARTS_FOR_ONCE = 100
 # A program that trains loads some thousands: 5,665 in a Hydra and Lightning project that was counted.
 NUM_FILES = 1000
 # To load a cached module the import system looks at its folder, at the source and at the source's date, and reads the
@@ -22,7 +23,8 @@ NUM_FILES = 1000
 STATS_PER_MODULE = 3
 
 _NETWORK = re.compile(r"nfs\d?|lustre|gpfs|beegfs|ceph|9p|drvfs|cifs|smb\w*|virtiofs|vboxsf|afs|fuse(?:\..+|blk)?|s3fs")
-_WINDOWS = ("9p", "drvfs")
+# What WSL mounts a drive of Windows from, as 9p or drvfs.
+_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:|drvfs")
 _MIN_FILES_SECONDS = 0.25
 _MIN_BULK_BYTES = 8 * 2**20
 _MIN_BULK_BYTES_PER_SEC = 50 * 2**20
@@ -32,6 +34,7 @@ _FRESH_SHARE = 0.9
 _MIN_START_SECONDS = 0.1
 _MIN_LOOKUP_SECONDS = 200e-6
 _MAX_LINE_CHARACTERS = 60
+_NO_COST_SHOWS = "meant for debugging, though no cost shows here"
 
 
 def slow_filesystems(report: DoctorReport) -> list[Finding]:
@@ -158,12 +161,12 @@ def debug_settings(report: DoctorReport) -> list[Finding]:
     if not starts.debug_variables:
         return []
     names = ", ".join(f"{name}={value}" for name, value in starts.debug_variables.items())
-    slower = median(starts.with_variables_seconds) - median(starts.without_variables_seconds)
-    each = max(0.0, slower) / starts.num_modules if starts.num_modules else 0.0
+    each = debug_seconds_each(starts)
+    cost = f"loading {NUM_FILES:,} modules takes {format_seconds(NUM_FILES * each)} longer" if each else _NO_COST_SHOWS
     return [
         finding(
             "debug-settings",
-            f"{names}: loading {NUM_FILES:,} modules takes {format_seconds(NUM_FILES * each)} longer",
+            f"{names}: {cost}",
             seconds=NUM_FILES * each,
             of_seconds=REFERENCE_START_SECONDS,
             evidence={
@@ -175,6 +178,12 @@ def debug_settings(report: DoctorReport) -> list[Finding]:
             " what others will see.",
         )
     ]
+
+
+def debug_seconds_each(starts: InterpreterStarts) -> float:
+    """What the debugging variables add to the load of a module; 0 where that does not show."""
+    slower = median(starts.with_variables_seconds) - median(starts.without_variables_seconds)
+    return max(0.0, slower) / starts.num_modules if starts.num_modules else 0.0
 
 
 def broken_installs(report: DoctorReport) -> list[Finding]:
@@ -217,10 +226,12 @@ def _slow_files(mounts: list[Mount]) -> Finding:
     verb = "reading" if worst.role in ("data", "temporary") else "loading"
     evidence: dict[str, object] = {
         "paths": [mount.path for mount in mounts],
-        "look_up_seconds": [median(worst.stat_first_seconds), median(worst.stat_again_seconds)],
+        "first_look_up_seconds": median(worst.stat_first_seconds),
+        "next_look_up_seconds": median(worst.stat_again_seconds),
     }
     if worst.read_first_seconds and worst.read_again_seconds:
-        evidence["read_seconds"] = [median(worst.read_first_seconds), median(worst.read_again_seconds)]
+        evidence["first_read_seconds"] = median(worst.read_first_seconds)
+        evidence["next_read_seconds"] = median(worst.read_again_seconds)
     return finding(
         "slow-filesystem",
         f"{_roles(mounts)} on {worst.file_system} ({worst.mount_point or worst.path}): {verb} {NUM_FILES:,} {what}"
@@ -228,7 +239,7 @@ def _slow_files(mounts: list[Mount]) -> Finding:
         seconds=seconds,
         of_seconds=REFERENCE_START_SECONDS,
         evidence=evidence,
-        advice=f"{_move(worst)} The first figures are of a first touch, the second of the next one.",
+        advice=_move(worst),
     )
 
 
@@ -260,7 +271,7 @@ def _trickles(mount: Mount) -> bool:
 
 def _move(mount: Mount) -> str:
     what = {"data": "the data", "temporary": "TMPDIR"}.get(mount.role, "the environment and the code")
-    if mount.file_system in _WINDOWS:
+    if mount.file_system == "drvfs" or _WINDOWS_DRIVE.match(mount.source or ""):
         return f"Move {what} off the Windows drive, to the Linux file system of WSL (below ~)."
     if mount.file_system == "overlay":
         return f"Move {what} to a volume: a container's own layers are looked up one after the other."
@@ -302,7 +313,7 @@ def _bytecode(tree: BytecodeTree, report: DoctorReport) -> Finding | None:
         "no-bytecode-cache",
         title,
         seconds=seconds,
-        of_seconds=REFERENCE_START_SECONDS,
+        of_seconds=REFERENCE_START_SECONDS * (NUM_STARTS_FOR_ONCE if is_kept else 1),
         evidence={
             "compile_each_seconds": each,
             "plus_or_minus_seconds": _error_of_mean(tree.compile_seconds),

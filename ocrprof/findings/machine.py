@@ -47,7 +47,7 @@ def threads_exceed_cores(report: DoctorReport) -> list[Finding]:
                 "omp_num_threads": told or f"not set, so the {threads} cores that the quota does not count",
                 "loop": "4 MiB shared among the threads" if loop else None,
             },
-            advice=f"Set OMP_NUM_THREADS={fitting}; in DataLoader workers 1, since each worker has threads of its own.",
+            advice=f"Set OMP_NUM_THREADS={fitting}.",
         )
     ]
 
@@ -100,18 +100,17 @@ def throttled(report: DoctorReport) -> list[Finding]:
 
 def under_pressure(report: DoctorReport) -> list[Finding]:
     """A finding for memory, and one for disks, where tasks had been waiting for it when the examination began."""
-    waits = {"memory": "memory to be freed", "io": "a disk"}
+    waits = {"memory": ("memory", "memory to be freed"), "io": ("the disk", "a disk")}
     return [
         finding(
             f"{resource}-pressure",
-            f"Some process waited for {waits[resource]} in {format_percent(share)} of the last 10 s",
+            f"Some process waited for {waited_for} in {format_percent(share)} of the last 10 s",
             seconds=10 * share,
             of_seconds=10.0,
-            advice="What is measured meanwhile includes that wait: find who uses it (PSI tells only how much), or wait"
-            " until it is over.",
+            advice=f"What is measured now includes such waits: find who uses {used}, or wait until it is over.",
         )
         for resource, at_least in _MIN_PRESSURE.items()
-        for share in [report.processors.pressure.get(resource, 0.0)]
+        for share, (used, waited_for) in [(report.processors.pressure.get(resource, 0.0), waits[resource])]
         if share >= at_least
     ]
 

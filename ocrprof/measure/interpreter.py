@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,10 +17,13 @@ from ocrprof.results.mask import mask_text
 _PROBE = Path(__file__).with_name("interpreter_probe.py")
 _MARK = "ocrprof-probe:"
 # `-c` puts the working folder first, where a json.py of the project would be found before the real one.
-_RUN_STDIN = "import sys; sys.path[:1] = filter(None, sys.path[:1]); exec(compile(sys.stdin.read(), 'probe', 'exec'))"
+_OWN_PATH = "import sys; sys.path[:1] = filter(None, sys.path[:1])"
+_RUN_STDIN = f"{_OWN_PATH}; exec(compile(sys.stdin.read(), 'probe', 'exec'))"
 _TIME_LIMIT_SECONDS = 60
-_NUM_STARTS = 5
+_NUM_STARTS, _MIN_STARTS = 5, 3
 _NUM_SITE_RUNS = 3
+# After which no further round is begun: an environment that is slow to start is told by fewer starts.
+_ROUNDS_SECONDS = 1.2
 _MAX_LINE_CHARACTERS = 160
 _DEBUG_VARIABLES = (
     "PYTHONPROFILEIMPORTTIME",
@@ -31,8 +35,17 @@ _DEBUG_VARIABLES = (
     "PYTHONDUMPREFS",
 )
 # Modules that most programs end up with; some hundred with what they load themselves.
-_MODULES = "argparse, asyncio, concurrent.futures, ctypes, decimal, email.message, http.client, inspect, json, logging"
-_MODULES += ", multiprocessing, pickle, sqlite3, ssl, tempfile, unittest, urllib.request, uuid, xml.etree, zipfile"
+_MODULES = "argparse asyncio concurrent.futures ctypes decimal email.message http.client inspect json logging"
+_MODULES += " multiprocessing pickle sqlite3 ssl tempfile unittest urllib.request uuid xml.etree zipfile"
+_LOAD_MODULES = f"""{_OWN_PATH}
+before = len(sys.modules)
+for name in {_MODULES!r}.split():
+    try:
+        __import__(name)
+    except ImportError:
+        pass  # An interpreter may be built without some of them.
+print(len(sys.modules) - before)
+"""
 
 
 def active_python() -> str:
@@ -76,7 +89,7 @@ def time_starts(python: str, *, executable: str, cwd: Path) -> InterpreterStarts
 
 def is_launcher(python: str, *, executable: str) -> bool:
     """Whether `python` is another file than the interpreter it starts: a shim, not a link to it."""
-    return os.path.realpath(python) != os.path.realpath(executable)
+    return os.path.realpath(shutil.which(python) or python) != os.path.realpath(executable)
 
 
 def ask(
@@ -138,7 +151,10 @@ def _start(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] 
 def _by_turns(starts: Mapping[str, Callable[[], None]]) -> dict[str, list[float]]:
     """Wall seconds of each, one after the other and again, after one round that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in starts}
+    deadline = time.monotonic() + _ROUNDS_SECONDS
     for turn in range(_NUM_STARTS + 1):
+        if turn > _MIN_STARTS and time.monotonic() > deadline:
+            break
         for name, start in starts.items():
             began = time.perf_counter()
             start()
@@ -150,11 +166,15 @@ def _by_turns(starts: Mapping[str, Callable[[], None]]) -> dict[str, list[float]
 def _site_lines(executable: str, *, cwd: Path) -> list[SiteLine]:
     """Each line that `site` executes, with its seconds in each of a few starts."""
     lines: dict[tuple[str, int], SiteLine] = {}
+    deadline = time.monotonic() + _ROUNDS_SECONDS
     for index in range(_NUM_SITE_RUNS):
+        if time.monotonic() > deadline:
+            break
         for line in map(SiteLine.model_validate, ask(executable, "site", cwd=cwd, options=("-S",))):
             key = (line.file, line.line)
             text = mask_text(line.text)[:_MAX_LINE_CHARACTERS]
-            known = lines.setdefault(key, line.model_copy(update={"text": text, "seconds": [0.0] * _NUM_SITE_RUNS}))
+            known = lines.setdefault(key, line.model_copy(update={"text": text, "seconds": []}))
+            known.seconds.extend([0.0] * (index + 1 - len(known.seconds)))
             # In a virtual environment `site` reads each .pth file twice: a start pays for both.
             known.seconds[index] += line.seconds[0]
     return list(lines.values())
@@ -162,19 +182,15 @@ def _site_lines(executable: str, *, cwd: Path) -> list[SiteLine]:
 
 def _with_and_without(debug: dict[str, str], *, executable: str, cwd: Path) -> dict[str, Any]:  # Any: fields
     without = {name: value for name, value in os.environ.items() if name not in debug}
-    command = [executable, "-c", f"import {_MODULES}"]
-    count = [
-        executable,
-        "-c",
-        f"import sys; before = len(sys.modules); import {_MODULES}; print(len(sys.modules) - before)",
-    ]
+    # Without `site`, whose own cost is told apart.
+    command = [executable, "-S", "-c", _LOAD_MODULES]
     counted = subprocess.run(
-        count, capture_output=True, text=True, cwd=cwd, env=without, timeout=_TIME_LIMIT_SECONDS, check=False
+        command, capture_output=True, text=True, cwd=cwd, env=without, timeout=_TIME_LIMIT_SECONDS, check=True
     )
     seconds = _by_turns({"with": _start(command, cwd=cwd), "without": _start(command, cwd=cwd, environment=without)})
     return {
         "debug_variables": debug,
-        "num_modules": int(counted.stdout.split()[-1]),
+        "num_modules": int(counted.stdout),
         "with_variables_seconds": seconds["with"],
         "without_variables_seconds": seconds["without"],
     }

@@ -11,6 +11,7 @@ from ocrprof.results.doctor import Mount, MountRole
 
 _NUM_STATS = 200
 _NUM_READS = 50
+_NUM_OF_A_FOLDER = 10
 _READ_BYTES = 64 * 2**10
 _BULK_BYTES = 64 * 2**20
 _BULK_BLOCK = 2**20
@@ -97,12 +98,14 @@ def measure_mount(role: MountRole, path: Path, *, table: list[MountEntry]) -> Mo
 def _some_files(folder: Path) -> list[str]:
     """Up to 200 regular files of ours to read, spread over the folders met in the time allowed."""
     found: list[str] = []
+    spare: list[str] = []
     for group in _by_folder(folder, deadline=time.monotonic() + _LIST_SECONDS):
         # Few of each folder, so that one folder of thousands is not all that is seen.
-        found += group[: max(10, (_NUM_STATS - len(found)) // 10)]
+        found += group[:_NUM_OF_A_FOLDER]
+        spare += group[_NUM_OF_A_FOLDER:]
         if len(found) >= _NUM_STATS:
             break
-    return found[:_NUM_STATS]
+    return [*found, *spare][:_NUM_STATS]
 
 
 def _by_folder(folder: Path, *, deadline: float) -> Iterator[list[str]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from ocrprof.findings.environment import REFERENCE_START_SECONDS
+from ocrprof.findings.environment import NUM_STARTS_FOR_ONCE, REFERENCE_START_SECONDS
 from ocrprof.renderers.doctor_facts import MOUNT_COLUMNS, MOUNT_NOTE, mount_places, mount_rows, sections
 from ocrprof.renderers.figures import environment_line, evidence_text
 from ocrprof.renderers.places import keep_head, keep_tail, num_cells, place, plain, wrap
@@ -19,8 +19,8 @@ _ASCII = str.maketrans({"·": "|", "×": "x", "…": "~", "µ": "u", "°": " "})
 _LABEL_CELLS = 20
 NO_FINDINGS = "Nothing found that costs time or spoils a measurement."
 _WEIGHED = (
-    f"P0 to P3 weigh seconds against a start of {REFERENCE_START_SECONDS:g} s, what slows everything against what was"
-    " timed, and what ends a run as all of it."
+    f"P0 to P3 weigh seconds against a start of {REFERENCE_START_SECONDS:g} s (what is paid once, against"
+    f" {NUM_STARTS_FOR_ONCE}), what slows everything against what was timed, and what ends a run as all of it."
 )
 # Underscores inside a word are no emphasis in GitHub's Markdown.
 _SIGNS = re.compile(r"[\\`*<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -51,7 +51,7 @@ def doctor_markdown(report: DoctorReport) -> str:
                 _text(one.title),
                 _text(_where(one, report)),
                 _text(evidence_text(one.evidence)),
-                _text(one.advice),
+                _with_code(one.advice),
             ]
             for one in report.findings
         ]
@@ -148,7 +148,13 @@ def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def _with_code(text: str) -> str:
+    """The same, with what stands between backticks as code."""
+    return "`".join(part if number % 2 else _text(part) for number, part in enumerate(plain(text).split("`")))
+
+
 def _text(text: str) -> str:
+    """Words in which Markdown reads none of its own signs."""
     return _SIGNS.sub(r"\\\g<0>", plain(text))
 
 

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from statistics import median
 
-from ocrprof.findings.environment import NUM_FILES, STATS_PER_MODULE, compile_seconds_each, files_seconds
+from ocrprof.findings.environment import (
+    NUM_FILES,
+    STATS_PER_MODULE,
+    compile_seconds_each,
+    debug_seconds_each,
+    files_seconds,
+)
 from ocrprof.findings.machine import BATCH_BYTES
 from ocrprof.renderers.places import keep_tail, plain
 from ocrprof.results.doctor import BytecodeTree, Cache, GpuState, Mount, Processors
@@ -136,9 +142,9 @@ def _flags(report: DoctorReport) -> str:
     if interpreter.pycache_prefix:
         told.append(f"bytecode is kept below {interpreter.pycache_prefix}")
     if starts.debug_variables:
-        slower = median(starts.with_variables_seconds) - median(starts.without_variables_seconds)
-        names = ", ".join(f"{name}={value}" for name, value in starts.debug_variables.items())
-        told.append(f"{names}: loading {starts.num_modules} modules takes {format_seconds(max(0.0, slower))} longer")
+        each = debug_seconds_each(starts)
+        cost = f"{format_seconds(NUM_FILES * each)} for {NUM_FILES:,} modules" if each else "no cost shows"
+        told.append(f"{', '.join(f'{name}={value}' for name, value in starts.debug_variables.items())}: {cost}")
     return plain("; ".join(told)) if told else "none that costs time"
 
 
