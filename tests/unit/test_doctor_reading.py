@@ -16,8 +16,8 @@ TABLE = """\
 27 1 8:32 / / rw,relatime - ext4 /dev/sdc rw,discard,errors=remount-ro
 60 27 0:44 / /mnt/c rw,noatime - 9p C:\\134 rw,dirsync,aname=drvfs;path=C:\\;uid=1000
 61 27 0:45 / /data\\040sets ro,relatime - nfs4 store:/ocr rw,vers=4.2
-62 27 0:46 / /work rw - overlay overlay rw,lowerdir=/a,upperdir=/b
-63 62 0:47 / /work rw - tmpfs tmpfs rw,size=1024k
+62 27 0:46 / /scratch rw - overlay overlay rw,lowerdir=/a,upperdir=/b
+63 62 0:47 / /scratch rw - tmpfs tmpfs rw,size=1024k
 """
 
 
@@ -27,7 +27,7 @@ TABLE = """\
         ("/mnt/c/Users/ana/ocr", "9p", "C:\\", False),
         ("/mnt/cd", "ext4", "/dev/sdc", False),
         ("/data sets/train", "nfs4", "store:/ocr", True),
-        ("/work/main", "tmpfs", "tmpfs", False),
+        ("/scratch/main", "tmpfs", "tmpfs", False),
         ("/", "ext4", "/dev/sdc", False),
     ],
 )
@@ -66,6 +66,7 @@ def test_the_tightest_quota_above_us_counts_in_cgroup_2(tmp_path):
     job.mkdir(parents=True)
     (job / "cpu.max").write_text("max 100000\n")
     (tmp_path / "slurm" / "cpu.max").write_text("250000 100000\n")
+    (tmp_path / "cpu.max").write_text("800000 100000\n")
     (tmp_path / "slurm" / "cpu.stat").write_text("usage_usec 5\nnr_periods 200\nnr_throttled 50\nthrottled_usec 9\n")
     assert cpu_quota(groups="0::/slurm/job\n", root=tmp_path) == (2.5, 0.25)
 
