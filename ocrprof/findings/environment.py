@@ -333,7 +333,10 @@ def _keep(tree: BytecodeTree, report: DoctorReport) -> str:
     if report.interpreter.dont_write_bytecode:
         return f"Unset PYTHONDONTWRITEBYTECODE (or -B), or {ahead}, which is used all the same."
     if tree.unwritable is not None:
-        return f"{tree.unwritable} cannot be written: set PYTHONPYCACHEPREFIX to a folder that can, or {ahead}."
+        return (
+            f"{tree.unwritable} cannot be written: set PYTHONPYCACHEPREFIX to a folder that can, or, where it can,"
+            f" {ahead}."
+        )
     return f"Before measuring, {ahead}, or leave the first run uncounted (--warmup 1)."
 
 

@@ -27,7 +27,7 @@ def describe_environment(*, cwd: Path, python: str | None, libraries: Mapping[st
         cpu=_cpu_name(),
         num_cores_usable=usable,
         num_cores_present=os.cpu_count() or 1,
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=_memory_bytes(),
         gpus=gpus(),
         os=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=python or platform.python_version(),
@@ -104,6 +104,13 @@ def git_commit(folder: Path) -> str | None:
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+
+def _memory_bytes() -> int:
+    try:
+        return psutil.virtual_memory().total
+    except OSError:  # No /proc, in some sandboxes.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _cpu_name() -> str:

@@ -48,7 +48,12 @@ class Watch:
 
     def processors(self, interpreter: Interpreter, *, cwd: Path, not_read: list[str]) -> Processors:
         """The facts; what could not be had is added to `not_read`."""
-        affinity, (quota, throttled) = _affinity(), cpu_quota()
+        affinity = _affinity()
+        try:
+            quota, throttled = cpu_quota(Path("/proc/self/cgroup").read_text())
+        except OSError:
+            quota = throttled = None
+            not_read.append("CPU quota: /proc/self/cgroup is not readable")
         present = os.cpu_count() or 1
         usable = min(float(len(affinity) if affinity else present), quota or math.inf)
         threads = _openmp_threads(default=len(affinity) if affinity else present)
@@ -94,16 +99,12 @@ class Watch:
         return max(0.0, others) / (time.monotonic() - self._began)
 
 
-def cpu_quota(*, groups: str | None = None, root: Path = Path("/sys/fs/cgroup")) -> tuple[float | None, float | None]:
-    """The tightest CPU quota of this process's cgroups in cores, and the share of periods that its own one cut off.
+def cpu_quota(groups: str, *, root: Path = Path("/sys/fs/cgroup")) -> tuple[float | None, float | None]:
+    """The tightest CPU quota of these cgroups in cores, and the share of periods that the nearest one cut off.
 
-    Both cgroup versions, and every group above ours: the quota of a container stands on one of those. None without one.
+    `groups` is /proc/self/cgroup. Both versions, and every group above ours: the quota of a container stands on one of
+    those. None without one.
     """
-    if groups is None:
-        try:
-            groups = Path("/proc/self/cgroup").read_text()
-        except OSError:
-            return None, None
     quotas: list[float] = []
     throttled = None
     for folder in _cgroup_folders(groups, root=root):
@@ -218,7 +219,11 @@ def _busy_seconds(cores: set[int] | None) -> float | None:
 def _used_seconds() -> dict[tuple[int, float], float]:
     """CPU seconds of every process that can be seen, but our own, by number and start; the kernel's change names."""
     used = {}
-    for process in psutil.process_iter():
+    try:
+        processes = list(psutil.process_iter())
+    except (OSError, IndexError):  # Where /proc is empty, psutil takes the first of no processes.
+        return {}
+    for process in processes:
         with suppress(psutil.Error), process.oneshot():
             if process.pid != os.getpid():
                 times = process.cpu_times()

@@ -214,7 +214,7 @@ def _cores(processors: Processors) -> str:
         limits.append(f"cgroup quota {processors.quota_cores:g}")
     if processors.throttled_share is not None:
         limits.append(f"which cut off {format_percent(processors.throttled_share)} of the periods so far")
-    text += f" ({', '.join(limits)})" if limits else ", no quota"
+    text += f" ({', '.join(limits)})" if limits else ", no quota seen"
     if processors.num_present > processors.num_usable:
         factor = processors.num_present / processors.num_usable
         text += f": what sizes its pools by os.cpu_count() starts {factor:.3g} × as many as fit"

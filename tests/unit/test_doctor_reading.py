@@ -68,7 +68,7 @@ def test_the_tightest_quota_above_us_counts_in_cgroup_2(tmp_path):
     (tmp_path / "slurm" / "cpu.max").write_text("250000 100000\n")
     (tmp_path / "cpu.max").write_text("800000 100000\n")
     (tmp_path / "slurm" / "cpu.stat").write_text("usage_usec 5\nnr_periods 200\nnr_throttled 50\nthrottled_usec 9\n")
-    assert cpu_quota(groups="0::/slurm/job\n", root=tmp_path) == (2.5, 0.25)
+    assert cpu_quota("0::/slurm/job\n", root=tmp_path) == (2.5, 0.25)
 
 
 def test_a_quota_counts_in_cgroup_1_also_where_the_group_is_hidden(tmp_path):
@@ -76,14 +76,14 @@ def test_a_quota_counts_in_cgroup_1_also_where_the_group_is_hidden(tmp_path):
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     groups = "4:memory:/docker/1\n1:cpu:/docker/1\n0::/\n"
-    assert cpu_quota(groups=groups, root=tmp_path) == (1.5, None)
+    assert cpu_quota(groups, root=tmp_path) == (1.5, None)
 
 
 def test_no_quota_is_none(tmp_path):
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert cpu_quota(groups="1:cpu:/\n0::/\n", root=tmp_path) == (None, None)
+    assert cpu_quota("1:cpu:/\n0::/\n", root=tmp_path) == (None, None)
 
 
 def test_caches_lie_where_the_variables_say_and_else_below_home():
