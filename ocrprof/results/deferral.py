@@ -235,11 +235,13 @@ def lazy_run(module: str, main: ProcessRecords | None, timeline: Timeline) -> La
     if not events:
         refused = "it was not imported in that run"
     touched = next((one for one in events if one.event == "touched"), None)
-    if touched is None:
+    if main is None or touched is None:
         return LazyRun(refused=refused)
+    # The phase is that of the load which the touch began, not of the moment just before it.
+    later = (load.start_ns for load in main.loads if load.name == module and load.start_ns >= touched.at_ns)
+    phase = timeline.phase_at(min(later, default=touched.at_ns))
     how = {"from": "`from` import", "submodule": "import of a submodule"}.get(touched.how or "", f".{touched.how}")
     at_seconds = (touched.at_ns - timeline.spawn_ns) / 1e9
-    phase = timeline.phase_at(touched.at_ns)
     return LazyRun(
         refused=refused,
         touch=Touch(phase=phase, start_seconds=at_seconds, location=location_of(touched.by), how=how),

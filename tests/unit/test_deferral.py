@@ -2,7 +2,7 @@
 
 import pytest
 from graphs import MAIN, Tree
-from recorded import ns, process, span
+from recorded import load, ns, process, span
 
 from ocrprof.records import Lazy
 from ocrprof.results.deferral import LazyRun, best_savings, first_use, lazy_run, unknown_module, what_if, why
@@ -166,8 +166,8 @@ def test_a_module_that_was_not_loaded_is_answered_by_close_names():
     assert "without being loaded" in unknown_module("six.moves", rows, inserted=["six.moves"])[0]
 
 
-def lazy_events(*events: Lazy) -> LazyRun:
-    main = process(lazy=events, spans=(span("model.init", 300, 500),))
+def lazy_events(*events: Lazy, loads=()) -> LazyRun:
+    main = process(lazy=events, loads=loads, spans=(span("model.init", 300, 500),))
     timeline = attribute([main], spawn_ns=ns(0), end_ns=ns(1000), until="exit", status="reached")
     return lazy_run("heavy", main, timeline)
 
@@ -180,6 +180,14 @@ def test_the_first_touch_of_a_lazy_module_is_told_with_its_phase_and_line():
     assert seen.refused is None and seen.touch is not None and seen.touch.location is not None
     assert (seen.touch.phase, seen.touch.how, seen.touch.location.line) == ("model", ".f", 30)
     assert seen.touch.start_seconds == pytest.approx(0.4)
+
+
+def test_a_touch_between_phases_belongs_to_that_of_the_load_that_it_begins():
+    deferred = Lazy("heavy", "deferred", ns(100), (MAIN, 1), None, None)
+    touched = Lazy("heavy", "touched", ns(150), (MAIN, 2), "from", None)
+    loads = (load("heavy", 100, 101), load("heavy", 151, 250, route="exec_module"))
+    seen = lazy_events(deferred, touched, loads=loads)
+    assert seen.touch is not None and seen.touch.phase == "imports"
 
 
 def test_a_touch_after_the_milestone_is_none():
