@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 import ocrprof
+from ocrprof.measure.processors import cpu_quota
 from ocrprof.results.model import Environment, Gpu, Tool
 
 _BUSY_LOAD_SHARE = 0.5
@@ -49,10 +50,10 @@ def usable_cores() -> float:
     """Cores that this process may use: its affinity, cut by the cgroup's CPU quota where there is one."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
+        quota, _ = cpu_quota(Path("/proc/self/cgroup").read_text())
+    except OSError:
         return float(affinity)
-    return float(affinity) if quota == "max" else min(float(affinity), int(quota) / int(period))
+    return float(affinity) if quota is None else min(float(affinity), quota)
 
 
 def gpus() -> list[Gpu]:
