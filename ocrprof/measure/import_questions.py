@@ -11,7 +11,7 @@ from ocrprof.results.deferral import Start, best_savings, what_if, why
 from ocrprof.results.import_graph import owners_of, top_level
 from ocrprof.results.model import ImportRow, SourceReading
 from ocrprof.results.module_graph import main_file
-from ocrprof.results.phases import attribute
+from ocrprof.results.phases import attribute, main_process
 
 _PATIENCE_SECONDS = 15.0
 """For sources of which nobody asked: longer than it takes to parse those of torch and Lightning, the first time."""
@@ -24,9 +24,13 @@ def answer(
     outcome: Outcome,
     *,
     until: str,
+    counted: Sequence[Sequence[ProcessRecords]],
     progress: Callable[[str], None],
 ) -> dict[str, Any]:  # Any: rows of several kinds
-    """`why`, `what_if`, `savings` and `sources` as a StartupReport has them; none where nothing was recorded."""
+    """`why`, `what_if`, `savings` and `sources` as a StartupReport has them; none where nothing was recorded.
+
+    `counted`: the records of every counted run, of which `records` are those that the report's tables tell of.
+    """
     timeline = attribute(records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=until, status=outcome.status)
     main = timeline.main
     if main is None or not rows:
@@ -44,10 +48,11 @@ def answer(
     uses = read_program_uses({file for file in (*own_files, own) if file is not None}, main=own)
     start = Start(rows, main, timeline, sources.imports, uses)
     loaded = {row.module for row in rows}
+    mains = [one for of_run in counted if (one := main_process(of_run)) is not None]
     seconds = (timeline.end_ns - timeline.spawn_ns) / 1e9
     return {
         "sources": SourceReading(num_files=len(files), num_unreadable=sources.num_unreadable, seconds=sources.seconds),
         "savings": best_savings(start, of_seconds=seconds),
         "why": why(plan.why, start) if plan.why in loaded else None,
-        "what_if": what_if(plan.what_if, start) if plan.what_if in loaded else None,
+        "what_if": what_if(plan.what_if, start, runs=mains) if plan.what_if in loaded else None,
     }

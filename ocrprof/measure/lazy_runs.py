@@ -52,8 +52,11 @@ class LazyRuns:
         elif pair >= 0:
             self._runs.append(run)
 
-    def verification(self, ordinary: Sequence[Run]) -> Verification:
-        """What the pairs say; `ordinary` are the counted ordinary runs, in their order."""
+    def verification(self, ordinary: Sequence[Run], *, predicted: Sequence[str]) -> Verification:
+        """What the pairs say; `ordinary` are the counted ordinary runs, in their order.
+
+        `predicted` are the modules that should not have been loaded.
+        """
         pairs = [
             LazyPair(
                 lazy_first=lazy_first,
@@ -65,6 +68,7 @@ class LazyRuns:
             for one, lazy, lazy_first in zip(ordinary, self._runs, self._lazy_first, strict=False)
             if one.reached and self._seen.refused is None
         ]
+        loaded_anyway = [name for name in predicted if name in self._seen.loaded]
         walls = [pair.ordinary_seconds - pair.lazy_seconds for pair in pairs]
         loadings = [pair.ordinary_loading_seconds - pair.lazy_loading_seconds for pair in pairs]
         return Verification(
@@ -72,6 +76,8 @@ class LazyRuns:
             pairs=pairs,
             saving=statistic(walls) if walls else None,
             loading_saving=statistic(loadings) if loadings else None,
+            num_not_loaded=len(predicted) - len(loaded_anyway) if pairs else 0,
+            loaded_anyway=loaded_anyway if pairs else [],
             touch=self._seen.touch,
             refused=self._seen.refused,
             failure=self._failure,

@@ -14,7 +14,7 @@ from ocrprof.results.configuration import composed_config, config_hash
 from ocrprof.results.mask import mask_argv
 from ocrprof.results.model import Run, StartupReport, TargetInfo
 from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
-from ocrprof.results.summary import summarize
+from ocrprof.results.summary import is_measured, summarize
 from ocrprof.target import Target, probe_target
 
 Progress = Callable[[str], None]
@@ -48,7 +48,8 @@ def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
     report = _report(plan, runner.target, until=runner.until, runs=runs, measured=measured, progress=progress)
     if lazy is None or report.what_if is None:
         return report
-    verification = lazy.verification([run for run in runs if not run.warmup])
+    ordinary = [run for run in runs if not run.warmup]
+    verification = lazy.verification(ordinary, predicted=report.what_if.modules)
     return report.model_copy(update={"what_if": report.what_if.model_copy(update={"verification": verification})})
 
 
@@ -134,7 +135,8 @@ def _report(
         )
         tables = of_run.as_fields()
         if plan.why or plan.what_if or outcome.status == "reached":
-            tables |= answer(plan, of_run.imports, records, outcome, until=until, progress=progress)
+            counted = [recorded for run, (_, recorded) in zip(runs, measured, strict=True) if is_measured(run)]
+            tables |= answer(plan, of_run.imports, records, outcome, until=until, counted=counted, progress=progress)
     return StartupReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),

@@ -102,6 +102,7 @@ def _verified(proof: Verification, module: str, phase: str, *, cwd: str) -> list
         pairs = f"{len(proof.pairs)} pair{'s' if len(proof.pairs) != 1 else ''} of runs, seed {proof.seed}"
         facts.append(("measured", f"{_with_interval(proof.saving)} ({pairs})"))
         facts.append(("in loads", _with_interval(proof.loading_saving)))
+        facts.append(("not loaded", _not_loaded(proof)))
     if proof.touch is not None:
         moved = f"deferred to {_phase(proof.touch.phase)}, not saved"
         verdict = "loaded there after all, nothing is saved" if proof.touch.phase == phase else moved
@@ -111,6 +112,14 @@ def _verified(proof: Verification, module: str, phase: str, *, cwd: str) -> list
     if proof.failure is not None:
         facts.append(("failed", f"with {module} loaded lazily the target {proof.failure}: {_last(proof.stderr_tail)}"))
     return facts
+
+
+def _not_loaded(proof: Verification) -> str:
+    text = f"{proof.num_not_loaded} of the {proof.num_not_loaded + len(proof.loaded_anyway)} modules"
+    if not proof.loaded_anyway or proof.touch is not None:
+        return text
+    shown = ", ".join(proof.loaded_anyway[:_NUM_NAMES])
+    return f"{text}, but {shown}" + (" and others" if len(proof.loaded_anyway) > _NUM_NAMES else "")
 
 
 def _with_interval(statistic: Statistic) -> str:

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 
 from ocrprof.records import ProcessRecords, Span
 from ocrprof.results.constructions import location_of
@@ -137,15 +138,20 @@ def why(module: str, start: Start) -> Why:
     )
 
 
-def what_if(module: str, start: Start) -> WhatIf:
-    """What a start without `module` would be predicted to save."""
+def what_if(module: str, start: Start, *, runs: Sequence[ProcessRecords]) -> WhatIf:
+    """What a start without `module` would be predicted to save, by self times in `runs` (their main processes)."""
     modules = start.graph.dominated(module)
+    inside = set(modules)
     first = next(row for row in start.rows if row.module == module)
+    seconds = [
+        sum(load.self_ns for load in run.loads if load.thread == 0 and load.name in inside) / 1e9 for run in runs
+    ]
     return WhatIf(
         module=module,
         phase=first.phase,
-        predicted_seconds=start.graph.seconds_of(modules),
+        predicted_seconds=median(seconds) if seconds else start.graph.seconds_of(modules),
         num_modules=len(modules),
+        modules=modules,
         packages=_packages(modules, start.graph),
         used=first_use(module, start),
     )
@@ -226,6 +232,8 @@ class LazyRun:
 
     refused: str | None = None
     touch: Touch | None = None
+    loaded: frozenset[str] = frozenset()
+    """All that it did load before the milestone; a module whose body did not run is not loaded."""
 
 
 def lazy_run(module: str, main: ProcessRecords | None, timeline: Timeline) -> LazyRun:
@@ -234,17 +242,19 @@ def lazy_run(module: str, main: ProcessRecords | None, timeline: Timeline) -> La
     refused = next((one.reason for one in events if one.event == "refused"), None)
     if not events:
         refused = "it was not imported in that run"
+    loads = [load for load in main.loads if load.start_ns < timeline.end_ns] if main else []
     touched = next((one for one in events if one.event == "touched"), None)
-    if main is None or touched is None:
-        return LazyRun(refused=refused)
+    if touched is None:
+        return LazyRun(refused=refused, loaded=frozenset(load.name for load in loads) - {module})
     # The phase is that of the load which the touch began, not of the moment just before it.
-    later = (load.start_ns for load in main.loads if load.name == module and load.start_ns >= touched.at_ns)
+    later = (load.start_ns for load in loads if load.name == module and load.start_ns >= touched.at_ns)
     phase = timeline.phase_at(min(later, default=touched.at_ns))
     how = {"from": "`from` import", "submodule": "import of a submodule"}.get(touched.how or "", f".{touched.how}")
     at_seconds = (touched.at_ns - timeline.spawn_ns) / 1e9
     return LazyRun(
         refused=refused,
         touch=Touch(phase=phase, start_seconds=at_seconds, location=location_of(touched.by), how=how),
+        loaded=frozenset(load.name for load in loads),
     )
 
 

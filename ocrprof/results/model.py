@@ -408,6 +408,8 @@ class Verification(Value):
     pairs: list[LazyPair] = []
     saving: Statistic | None = None
     loading_saving: Statistic | None = None
+    num_not_loaded: int = Field(default=0, description="of the predicted modules, in the last lazy run")
+    loaded_anyway: list[str] = Field(default=[], description="the others of them")
     touch: Touch | None = Field(default=None, description="what loaded the module before the milestone after all")
     refused: str | None = None
     failure: str | None = None
@@ -415,12 +417,13 @@ class Verification(Value):
 
 
 class WhatIf(Value):
-    """What a start without one module would save: predicted by the self time of all that it dominates."""
+    """What a start without one module would save: predicted by the self time of all `modules` that it dominates."""
 
     module: str
     phase: str = Field(description="in which it is loaded")
-    predicted_seconds: float
+    predicted_seconds: float = Field(description="median of the counted runs")
     num_modules: int
+    modules: list[str] = []
     packages: list[Part] = []
     used: Touch | None = None
     verification: Verification | None = None

@@ -58,6 +58,7 @@ def test_one_route_the_prediction_is_what_pairs_of_runs_measure(startup):
     assert proof["saving"]["median"] == pytest.approx(answer["predicted_seconds"], **NEAR)
     assert proof["loading_saving"]["median"] == pytest.approx(answer["predicted_seconds"], **NEAR)
     assert proof["saving"]["ci95"][0] <= proof["saving"]["median"] <= proof["saving"]["ci95"][1]
+    assert (proof["num_not_loaded"], proof["loaded_anyway"]) == (2, [])
     assert (proof["touch"], proof["refused"], proof["failure"]) == (None, None, None)
     assert f"seed {proof['seed']}" in flat(done.stdout)
     (saving,) = [one for one in report["savings"] if one["module"] == "expensive"]

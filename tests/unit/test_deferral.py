@@ -127,9 +127,15 @@ def test_small_change_is_not_told():
 
 
 def test_the_prediction_is_the_self_time_of_all_that_the_module_dominates():
-    answer = what_if("heavy", program().start())
+    answer = what_if("heavy", program().start(), runs=[])
+    assert answer.modules == ["heavy", "heavy.part"]
     assert answer.predicted_seconds == pytest.approx(0.2)
     assert [(part.name, pytest.approx(part.seconds)) for part in answer.packages] == [("heavy", 0.2)]
+
+
+def test_the_prediction_of_several_runs_is_their_median():
+    runs = [process(loads=(load("heavy", 0, ms), load("other", 0, 99))) for ms in (10, 40, 20)]
+    assert what_if("heavy", program().start(), runs=runs).predicted_seconds == pytest.approx(0.020)
 
 
 def test_the_chain_tells_the_line_of_every_hop_and_who_else_would_have_loaded_it():
@@ -188,11 +194,14 @@ def test_a_touch_between_phases_belongs_to_that_of_the_load_that_it_begins():
     loads = (load("heavy", 100, 101), load("heavy", 151, 250, route="exec_module"))
     seen = lazy_events(deferred, touched, loads=loads)
     assert seen.touch is not None and seen.touch.phase == "imports"
+    assert seen.loaded == {"heavy"}
 
 
 def test_a_touch_after_the_milestone_is_none():
     deferred = Lazy("heavy", "deferred", ns(100), (MAIN, 1), None, None)
-    assert lazy_events(deferred, Lazy("heavy", "touched", ns(1500), (MAIN, 30), "f", None)) == LazyRun()
+    loads = (load("heavy", 100, 101), load("other", 101, 102), load("late", 1500, 1501))
+    seen = lazy_events(deferred, Lazy("heavy", "touched", ns(1500), (MAIN, 30), "f", None), loads=loads)
+    assert seen == LazyRun(loaded=frozenset({"other"}))
 
 
 def test_a_module_that_cannot_be_lazy_or_is_not_imported_says_so():

@@ -52,6 +52,8 @@ PROOF = Verification(
     * 3,
     saving=Statistic(median=1.7, mad=0.1, ci95=(1.6, 1.9), n=3),
     loading_saving=Statistic(median=1.8, mad=0.1, ci95=(1.75, 1.85), n=3),
+    num_not_loaded=810,
+    loaded_anyway=["a.b", "c"],
 )
 
 
@@ -123,6 +125,7 @@ def test_a_verified_saving_stands_beside_the_predicted_one_with_its_interval():
     for text in (flat(console(what_if=what_if(PROOF))), startup_markdown(startup_report(what_if=what_if(PROOF)))):
         assert "1.70 s, 95 % interval 1.60 s to 1.90 s (3 pairs of runs, seed 42)" in text
         assert "1.80 s, 95 % interval 1.75 s to 1.85 s" in text
+        assert "810 of the 812 modules, but a.b, c" in text
         assert "nothing needed it before the milestone" in text
 
 
