@@ -36,7 +36,9 @@ def answer(
     if main is None or not rows:
         return {}
     own = main_file(rows)
-    files = {row.file for row in rows if row.file is not None and row.kind == "source"} | ({own} if own else set())
+    files = {row.file for row in rows if row.file is not None and row.kind == "source"}
+    if own is not None and not own.startswith("<"):  # A program given by -c or through a pipe has no file.
+        files.add(own)
     progress(f"reading what {len(files)} source files import")
     asked = [name for name in (plan.why, plan.what_if) if name is not None]
     sources = read_sources(files, limit_seconds=None if asked else _PATIENCE_SECONDS)

@@ -74,7 +74,8 @@ def read_sources(files: Iterable[str], *, limit_seconds: float | None = None) ->
 
 def read_program_uses(files: Iterable[str], *, main: str | None) -> dict[str, dict[int, Use]]:
     """Where each of these files reads the names that it imports; `main` is the program's own file."""
-    return {file: read_uses(tree, is_main=file == main) for file in files if (tree := parse(file)) is not None}
+    with _quick_parsing():
+        return {file: read_uses(tree, is_main=file == main) for file in files if (tree := parse(file)) is not None}
 
 
 def parse(file: str) -> ast.Module | None:

@@ -120,6 +120,18 @@ def test_what_cannot_be_lazy_is_told_and_not_measured(startup):
     assert "_tracemalloc could not be loaded lazily: it is built into the interpreter" in flat(done.stdout)
 
 
+def test_a_program_without_a_file_is_explained_by_its_records(tmp_path):
+    command = [PYTHON, "-m", "ocrprof", "startup", "--runs", "1", "--warmup", "0", "-o", "out", "--why", "wave"]
+    done = subprocess.run(
+        [*command, "--", PYTHON, "-c", "import wave"],
+        cwd=tmp_path, env={**os.environ, "OCRPROF_CACHE": str(tmp_path)}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "could not be parsed" not in done.stderr
+    assert "<string>:1 wave" in flat(done.stdout)
+
+
 @pytest.mark.parametrize("option", ["--why", "--what-if"])
 def test_an_unknown_module_ends_with_2_names_close_ones_and_a_saved_report(startup, option):
     done, report = startup("import expensive\n", option, "expensiv_part")
