@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.environment import describe_environment, describe_tool
 from ocrprof.measure.samplers import TreeSampler
-from ocrprof.measure.startup import Progress, describe_target, libraries_of, measure_startup, run_of
+from ocrprof.measure.startup import Progress, describe_target, libraries_of, measure_startup, observe_run, run_of
 from ocrprof.plan import BaselinePlan, StartupPlan
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.configuration import composed_config, cuda_memory, logged_metrics
 from ocrprof.results.loops import build_loops, performance_metrics
-from ocrprof.results.model import BaselineReport, LoopStatistics, Memory, MemorySample, Run, StartupReport
-from ocrprof.results.startup import observe
+from ocrprof.results.model import BaselineReport, LoopStatistics, Memory, MemorySample, Observer, Run, StartupReport
 
 
 def measure_baseline(plan: BaselinePlan, *, progress: Progress) -> BaselineReport:
@@ -31,13 +30,20 @@ def measure_baseline(plan: BaselinePlan, *, progress: Progress) -> BaselineRepor
         progress=lambda text: progress(f"start-up: {text}"),
     )
     if startup.until != "first-step" or not all(run.reached for run in startup.runs) or len(startup.runs) < plan.runs:
-        return _report(plan, startup=startup, run=None, records=[], samples=[])
+        return _report(plan, startup=startup, observer=startup.observer, run=None, records=[], samples=[])
     progress(f"training: {plan.num_train_batches} batches, then a validation epoch")
     sampler: list[TreeSampler] = []
     outcome = _train(plan, sampler)
     records = read_records(outcome.directory / "records")
     run = run_of(outcome, records, until="steady", warmup=False)
-    return _report(plan, startup=startup, run=run, records=records, samples=sampler[0].samples if sampler else [])
+    return _report(
+        plan,
+        startup=startup,
+        observer=observe_run(outcome, records),
+        run=run,
+        records=records,
+        samples=sampler[0].samples if sampler else [],
+    )
 
 
 def _train(plan: BaselinePlan, sampler: list[TreeSampler]) -> Outcome:
@@ -66,6 +72,7 @@ def _report(
     plan: BaselinePlan,
     *,
     startup: StartupReport,
+    observer: Observer,
     run: Run | None,
     records: list[ProcessRecords],
     samples: list[MemorySample],
@@ -82,7 +89,7 @@ def _report(
         tool=describe_tool(),
         target=describe_target(plan.target, records) if records else startup.target,
         environment=environment,
-        observer=observe(records) if records else startup.observer,
+        observer=observer,
         startup=startup,
         run=run,
         loops=loops,

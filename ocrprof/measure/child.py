@@ -38,6 +38,7 @@ class Outcome:
     stderr_tail: tuple[str, ...]
     cpu_seconds: float | None
     stack: tuple[str, ...] = ()
+    recorder_errors: tuple[str, ...] = ()
 
     def reached_its_end(self) -> "Outcome":
         """The same, for a program whose own end is the milestone."""
@@ -79,9 +80,7 @@ def run_target(
         (directory / "stderr.txt").open("wb") as stderr,
     ):
         spawn_ns = time.monotonic_ns()
-        process = _spawn(
-            target, directory=directory, until=until, spawn_ns=spawn_ns, settings=settings, files=(stdout, stderr)
-        )
+        process = _spawn(target, directory=directory, until=until, settings=settings, files=(stdout, stderr))
         stack: tuple[str, ...] = ()
         try:
             with beside(process.pid) if beside is not None else contextlib.nullcontext():
@@ -96,7 +95,7 @@ def run_target(
         status = "reached"
     elif status == "ended_early" and exit_code != 0:
         status = "crashed"
-    if not any((directory / "records").iterdir()):
+    if not any(file.stat().st_size for file in (directory / "records").iterdir()):
         status = "not_recorded" if status in ("reached", "ended_early", "crashed") else status
     return Outcome(
         directory=directory,
@@ -107,6 +106,10 @@ def run_target(
         stderr_tail=_tail(directory / "stderr.txt"),
         cpu_seconds=cpu_seconds,
         stack=stack,
+        recorder_errors=tuple(
+            f"the recorder did not start in process {file.stem.rpartition('-')[2]}: {file.read_text()}"
+            for file in sorted(directory.glob("recorder-error-*.txt"))
+        ),
     )
 
 
@@ -115,7 +118,6 @@ def _spawn(
     *,
     directory: Path,
     until: str,
-    spawn_ns: int,
     settings: Mapping[str, str] | None,
     files: tuple[IO[bytes], IO[bytes]],
 ) -> subprocess.Popen[bytes]:
@@ -126,7 +128,6 @@ def _spawn(
         OCRPROF_RUN_DIR=str(directory.resolve()),
         OCRPROF_NOTIFY=str((directory / "milestone").resolve()),
         OCRPROF_UNTIL=until,
-        OCRPROF_SPAWN_NS=str(spawn_ns),
         **(settings or {}),
     )
     try:

@@ -12,7 +12,7 @@ from ocrprof.plan import StartupPlan
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.configuration import composed_config, config_hash
 from ocrprof.results.mask import mask_argv
-from ocrprof.results.model import Run, StartupReport, TargetInfo
+from ocrprof.results.model import Observer, Run, StartupReport, TargetInfo
 from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
 from ocrprof.results.summary import is_measured, summarize
 from ocrprof.target import Target, probe_target
@@ -98,6 +98,12 @@ def run_of(outcome: Outcome, records: list[ProcessRecords], *, until: str, warmu
     return run.model_copy(update={"stack": list(outcome.stack)})
 
 
+def observe_run(outcome: Outcome, records: list[ProcessRecords]) -> Observer:
+    """What observing one run cost, and in which of its processes it failed."""
+    observer = observe(records)
+    return observer.model_copy(update={"notes": [*outcome.recorder_errors, *observer.notes]})
+
+
 def describe_target(target: Target, records: list[ProcessRecords]) -> TargetInfo:
     """The command, credentials masked, with the hash of the configuration that it composed."""
     config = composed_config(records)
@@ -144,7 +150,7 @@ def _report(
         environment=describe_environment(
             cwd=target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
         ),
-        observer=combine_observers([observe(of_run) for _, of_run in measured]),
+        observer=combine_observers([observe_run(outcome, of_run) for outcome, of_run in measured]),
         until=until,
         probe=plan.probe,
         runs=runs,

@@ -154,3 +154,11 @@ def test_every_python_is_told_apart_from_one_that_keeps_the_recorder_out(tmp_pat
 def test_nothing_is_left_in_the_run_folder_but_records_and_output(recorded):
     names = sorted(file.name for file in recorded.outcome.directory.iterdir())
     assert names == ["records", "stderr.txt", "stdout.txt"]
+
+
+def test_a_recorder_that_fails_leaves_the_target_alone_and_says_why(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, "-c", "print('ran')", settings={"OCRPROF_TRAIN_BATCHES": "many"})
+    assert (recorded.stdout, recorded.stderr, recorded.outcome.exit_code) == ("ran\n", "", 0)
+    assert recorded.outcome.status == "not_recorded"
+    (error,) = recorded.outcome.recorder_errors
+    assert "ValueError" in error
