@@ -17,24 +17,12 @@ from ocrprof.renderers.places import (
     plain,
     wrap,
 )
+from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import BaselineReport, Finding, LoopStatistics, StartupReport, Statistic
 from ocrprof.units import format_bytes, format_percent, format_seconds
 
-Line = tuple[str, str]
 """A line and its style. A style colours the whole line, so that widths are those of the text."""
 
-_STYLES = {
-    "": "",
-    "title": "1",
-    "heading": "1;36",
-    "P0": "1;31",
-    "P1": "1;33",
-    "P2": "1",
-    "P3": "",
-    "dim": "2",
-    "bad": "31",
-}
-_ASCII = str.maketrans({"·": "|", "×": "x", "…": "~", "█": "#", "▏": "|", "±": "+", "µ": "u", "→": ">", "–": "-"})
 _NUM_FINDINGS = 5
 _NUM_ROWS = 8
 _NUM_SAVINGS = 5
@@ -61,7 +49,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         ("", ""),
         (figures.startup_line(report, cells=width), "title"),
     ]
-    _write(lines, stream=stream, color=color)
+    write_lines(lines, stream=stream, color=color)
 
 
 def render_baseline(report: BaselineReport, *, stream: TextIO, color: bool, width: int = 80) -> None:
@@ -80,7 +68,7 @@ def render_baseline(report: BaselineReport, *, stream: TextIO, color: bool, widt
         ("", ""),
         (keep_head(_baseline_line(report), width), "title"),
     ]
-    _write(lines, stream=stream, color=color)
+    write_lines(lines, stream=stream, color=color)
 
 
 def _startup_head(report: StartupReport, *, width: int) -> list[Line]:
@@ -481,16 +469,3 @@ def _keep_place(text: str, cells: int) -> str:
 
 def _bar(share: float, *, cells: int) -> str:
     return "█" * round(share * cells) or ("▏" if share > 0 else "")
-
-
-def _write(lines: Iterable[Line], *, stream: TextIO, color: bool) -> None:
-    text = "".join(
-        f"\x1b[{_STYLES[style]}m{line}\x1b[0m\n" if color and _STYLES[style] and line else f"{line}\n"
-        for line, style in lines
-    )
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
-    stream.write(text)

@@ -8,14 +8,12 @@ from ocrprof.findings.environment import NUM_STARTS_FOR_ONCE, REFERENCE_START_SE
 from ocrprof.renderers.doctor_facts import MOUNT_COLUMNS, MOUNT_NOTE, mount_places, mount_rows, sections
 from ocrprof.renderers.figures import environment_line, evidence_text
 from ocrprof.renderers.places import keep_head, keep_tail, num_cells, place, plain, wrap
+from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import DoctorReport, Finding
 from ocrprof.units import format_seconds
 
-Line = tuple[str, str]
 """A line and its style."""
 
-_STYLES = {"": "", "title": "1", "heading": "1;36", "P0": "1;31", "P1": "1;33", "P2": "1", "P3": "", "dim": "2"}
-_ASCII = str.maketrans({"·": "|", "×": "x", "…": "~", "µ": "u", "°": " "})
 _LABEL_CELLS = 20
 NO_FINDINGS = "Nothing found that costs time or spoils a measurement."
 _WEIGHED = (
@@ -38,7 +36,7 @@ def render_doctor(report: DoctorReport, *, stream: TextIO, color: bool, width: i
         ("", ""),
         (keep_head(_last_line(report), width), "title"),
     ]
-    _write(lines, stream=stream, color=color)
+    write_lines(lines, stream=stream, color=color)
 
 
 def doctor_markdown(report: DoctorReport) -> str:
@@ -156,16 +154,3 @@ def _with_code(text: str) -> str:
 def _text(text: str) -> str:
     """Words in which Markdown reads none of its own signs."""
     return _SIGNS.sub(r"\\\g<0>", plain(text))
-
-
-def _write(lines: Iterable[Line], *, stream: TextIO, color: bool) -> None:
-    text = "".join(
-        f"\x1b[{_STYLES[style]}m{line}\x1b[0m\n" if color and _STYLES[style] and line else f"{line}\n"
-        for line, style in lines
-    )
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
-    stream.write(text)
