@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ocrprof.renderers import figures, html_loops, html_startup
+from ocrprof.renderers import figures, figures_loops, figures_startup, html_loops, html_startup
 from ocrprof.renderers.markup import Html, join, lines, more, paragraph, prose, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import BaselineReport, Finding, Report, StartupReport
@@ -20,25 +20,25 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 def startup_html(report: StartupReport) -> str:
     """The page of a start."""
     body = [
-        _header(report, figures.run_count(report) + f", until {figures.milestone_name(report.until)}"),
+        _header(report, figures_startup.run_count(report) + f", until {figures.milestone_name(report.until)}"),
         *html_startup.headline(report),
         _failures(report),
-        _findings(report.findings, report) if report.findings or figures.time_to_milestone(report) else None,
+        _findings(report.findings, report) if report.findings or figures_startup.time_to_milestone(report) else None,
         *html_startup.sections(report),
         _environment(report),
-        _how_measured(report, figures.noise_notes(report)),
+        _how_measured(report, figures_startup.noise_notes(report)),
     ]
     return _document(report, body)
 
 
 def baseline_html(report: BaselineReport) -> str:
     """The page of a baseline: its start, its loops and its memory."""
-    limits = figures.limits_text(report.limits)
+    limits = figures_loops.limits_text(report.limits)
     body = [
         _header(report, f"limits imposed on the target: {limits}" if limits else "nothing imposed on the target"),
         html_loops.tiles(report),
         _training_failure(report),
-        _findings(figures.all_findings(report), report),
+        _findings(figures_loops.all_findings(report), report),
         *html_loops.sections(report),
         *_start(report),
         _environment(report),
@@ -107,16 +107,19 @@ def _finding(finding: Finding, *, cwd: str) -> Html:
 
 
 def _failures(report: StartupReport) -> Html | None:
-    sentences = figures.failures(report)
+    sentences = figures_startup.failures(report)
     if not sentences:
         return None
-    tail, stack = figures.last_stderr(report), next((run.stack for run in reversed(report.runs) if run.stack), [])
+    tail, stack = (
+        figures_startup.last_stderr(report),
+        next((run.stack for run in reversed(report.runs) if run.stack), []),
+    )
     return tag("section", *(paragraph(tag("b", one)) for one in sentences), *_output(tail, stack), class_="failure")
 
 
 def _training_failure(report: BaselineReport) -> Html | None:
     if report.run is None:
-        return tag("section", paragraph(tag("b", figures.why_not_trained(report))), class_="failure")
+        return tag("section", paragraph(tag("b", figures_loops.why_not_trained(report))), class_="failure")
     if report.run.reached:
         return None
     sentence = tag("b", f"Training run: {figures.run_failure(report.run)}.")
@@ -161,7 +164,7 @@ def _facts(rows: Iterable[tuple[str, str]]) -> Html:
 
 def _how_measured(report: Report, notes: Sequence[str]) -> Html:
     if isinstance(report, StartupReport):
-        seconds = figures.measured_seconds(report)
+        seconds = figures_startup.measured_seconds(report)
     else:
         seconds = report.run.wall_seconds if report.run else 0.0
     cost = figures.observer_line(report.observer, measured_seconds=seconds)
@@ -176,7 +179,7 @@ def _loop_notes(report: BaselineReport) -> list[str]:
         for loop in report.loops
     ]
     if report.startup:
-        own = [note for note in figures.noise_notes(report.startup) if note not in report.environment.notes]
+        own = [note for note in figures_startup.noise_notes(report.startup) if note not in report.environment.notes]
         notes += [f"start-up: {note}" for note in own]
     if report.environment.gpus and any(loop.parts for loop in report.loops):
         notes.append("parts of a batch are times of the host: what only launches GPU work looks short beside its wait")

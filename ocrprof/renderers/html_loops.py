@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, figures_loops, figures_startup
 from ocrprof.renderers.charts import (
     Bar,
     Point,
@@ -48,7 +48,7 @@ _BATCH_FIGURES: tuple[tuple[str, Callable[[LoopStatistics], float | None]], ...]
 def tiles(report: BaselineReport) -> Html:
     """The four figures to remember: the start, a training and a validation batch, memory."""
     known: list[tuple[str, str, str]] = []
-    total = figures.total_time(report.startup) if report.startup else None
+    total = figures_startup.total_time(report.startup) if report.startup else None
     if total and report.startup:
         known.append((format_seconds(total.median), "start-up", f"to {figures.milestone_name(report.startup.until)}"))
     for loop in _seen(report):
@@ -74,28 +74,28 @@ def sections(report: BaselineReport) -> list[Html | None]:
 
 
 def _seen(report: BaselineReport) -> list[LoopStatistics]:
-    loops = (figures.loop_named(report, name) for name in _TITLES)
+    loops = (figures_loops.loop_named(report, name) for name in _TITLES)
     return [loop for loop in loops if loop is not None]
 
 
 def _batches(report: BaselineReport) -> Html:
     loops = _seen(report)
     missing = [
-        paragraph(f"{title}: {figures.NOT_SEEN[title.lower()]}.")
+        paragraph(f"{title}: {figures_loops.NOT_SEEN[title.lower()]}.")
         for name, title in _TITLES.items()
-        if figures.loop_named(report, name) is None
+        if figures_loops.loop_named(report, name) is None
     ]
     if not loops:
         return section("Batch times", *missing, anchor="batches")
     rows = [
-        ["batches", *(figures.batch_count(loop) for loop in loops)],
+        ["batches", *(figures_loops.batch_count(loop) for loop in loops)],
         ["total", *(format_seconds(loop.total_seconds) for loop in loops)],
         *([name, *(_seconds(figure(loop)) for loop in loops)] for name, figure in _BATCH_FIGURES),
         ["batch size", *(str(loop.batch_size or "not seen") for loop in loops)],
         ["samples/s", *(f"{loop.samples_per_sec:.4g}" if loop.samples_per_sec else "not seen" for loop in loops)],
     ]
     titles = ["", *(_TITLES[loop.name].lower() for loop in loops)]
-    ratio = figures.ratio(report)
+    ratio = figures_loops.ratio(report)
     sentence = f"A validation batch takes {ratio:.2f} × the time of a training batch (medians)." if ratio else None
     return section(
         "Batch times",
@@ -135,7 +135,7 @@ def _strip_row(loop: LoopStatistics) -> StripRow:
 
 
 def _parts(loop: LoopStatistics, report: BaselineReport) -> Html | None:
-    rows = figures.part_rows(loop)
+    rows = figures_loops.part_rows(loop)
     if not rows:
         return None
     colors = _part_colors(loop)
@@ -164,7 +164,7 @@ def _parts(loop: LoopStatistics, report: BaselineReport) -> Html | None:
     )
 
 
-def _part_hint(row: figures.PartRow) -> str:
+def _part_hint(row: figures_loops.PartRow) -> str:
     return f"{row.name}: {format_seconds(row.seconds)} a batch, {format_percent(row.share)}"
 
 
@@ -195,8 +195,8 @@ def _column(loop: LoopStatistics, colors: Mapping[str, str], start: int, end: in
             start,
             seconds,
             colors[name],
-            figures.part_name(name),
-            f"{number}, {whole}: {figures.part_name(name)} {format_seconds(seconds)}",
+            figures_loops.part_name(name),
+            f"{number}, {whole}: {figures_loops.part_name(name)} {format_seconds(seconds)}",
             faint=end <= loop.num_warmup,
         )
         for name, seconds in means
@@ -209,7 +209,7 @@ def _outside(loop: LoopStatistics, *, cwd: str) -> Html | None:
     if not parts:
         return None
     texts = [
-        f"{figures.part_name(part.name)} {format_seconds(part.seconds)}"
+        f"{figures_loops.part_name(part.name)} {format_seconds(part.seconds)}"
         + (f" ({place(part.location, cwd=cwd)})" if part.location else "")
         for part in parts
     ]
@@ -217,7 +217,7 @@ def _outside(loop: LoopStatistics, *, cwd: str) -> Html | None:
 
 
 def _memory(report: BaselineReport) -> Html:
-    rows = [[name, value] for name, value in figures.memory_rows(report)]
+    rows = [[name, value] for name, value in figures_loops.memory_rows(report)]
     return section(
         "Memory",
         _curves(report.memory) if report.memory and len(report.memory.samples) > 1 else None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, figures_startup
 from ocrprof.renderers.charts import Bar, LaneRow, Point, StripRow, lanes, legend, stack, strip
 from ocrprof.renderers.icicle import Node, by_importer, by_package, icicle
 from ocrprof.renderers.markup import Html, join, more, paragraph, section, table, tag
@@ -46,12 +46,12 @@ _OWNERS = {"program": "the program’s own", "installed": "installed", "stdlib":
 
 def headline(report: StartupReport) -> list[Html]:
     """The one figure of a start, and the bar of what it is made of."""
-    total = figures.total_time(report)
+    total = figures_startup.total_time(report)
     if total is None:
-        return [paragraph(figures.startup_line(report), class_="hero")]
-    reached = figures.time_to_milestone(report)
+        return [paragraph(figures_startup.startup_line(report), class_="hero")]
+    reached = figures_startup.time_to_milestone(report)
     what = f"to {figures.milestone_name(report.until)}" if reached else "until the last run ended"
-    runs = figures.run_count(report)
+    runs = figures_startup.run_count(report)
     facts = [f"median of {runs}" if total.n > 1 else runs]
     if total.ci95:
         facts.append(f"95 % interval {format_seconds(total.ci95[0])} to {format_seconds(total.ci95[1])}")
@@ -59,7 +59,7 @@ def headline(report: StartupReport) -> list[Html]:
         tag("b", format_seconds(total.median)), f" {what} ", tag("small", " · ".join(facts)), class_="hero"
     )
     bars = _phase_bars(report)
-    return [hero, stack(bars, label=figures.startup_line(report)), legend(bars)]
+    return [hero, stack(bars, label=figures_startup.startup_line(report)), legend(bars)]
 
 
 def sections(report: StartupReport) -> list[Html | None]:
@@ -81,12 +81,12 @@ def _phase_bars(report: StartupReport) -> list[Bar]:
             name=figures.phase_name(row.name),
             hint=f"{figures.phase_name(row.name)}: {format_seconds(row.seconds.median)}, {format_percent(row.share)}",
         )
-        for row in figures.phase_rows(report)
+        for row in figures_startup.phase_rows(report)
     ]
 
 
 def _phases(report: StartupReport) -> Html | None:
-    rows, total = figures.phase_rows(report), figures.total_time(report)
+    rows, total = figures_startup.phase_rows(report), figures_startup.total_time(report)
     if not rows or total is None:
         return None
     scale = figures.column_scale(total.median)
@@ -104,7 +104,7 @@ def _phases(report: StartupReport) -> Html | None:
     interval = [_interval(total, scale)] if total.ci95 else []
     cells.append([tag("b", "total"), tag("b", scale.text(total.median)), *interval, "", ""])
     median = f"median {scale.unit}" if total.n > 1 else scale.unit
-    notes = [*figures.run_notes(report), *filter(None, [figures.phase_sum_note(report)])]
+    notes = [*figures_startup.run_notes(report), *filter(None, [figures_startup.phase_sum_note(report)])]
     return section(
         "Where the time goes",
         table(
@@ -134,7 +134,7 @@ def bar_cell(share: float, color: str) -> Html:
 
 def _runs(report: StartupReport) -> Html | None:
     """Every run as a dot, where there are several."""
-    total = figures.time_to_milestone(report)
+    total = figures_startup.time_to_milestone(report)
     if total is None or len(report.runs) < 2:
         return None
     points = [_run_point(number, run) for number, run in enumerate(report.runs, start=1)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 from urllib.parse import urlsplit
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures_startup
 from ocrprof.results.mask import mask_text
 from ocrprof.results.model import DoctorReport, Report, StartupReport
 from ocrprof.results.summary import milestone_key
@@ -141,7 +141,7 @@ def log_report(report_dir: Path, *, project: str) -> UploadOutcome:
     run.log(logged_values(report))
     startup = _startup_of(report)
     if startup:
-        run.summary["startup"] = figures.startup_line(startup)
+        run.summary["startup"] = figures_startup.startup_line(startup)
     run.summary["findings"] = [f"{finding.priority} {finding.title}" for finding in report.findings]
     artifact = wandb.Artifact(f"{report.kind}-report", type="ocrprof-report")
     for name in ("report.json", "report.md"):
@@ -159,10 +159,10 @@ def logged_values(report: Report) -> dict[str, float]:
     if not isinstance(report, StartupReport):
         values = {**report.logged_metrics, **report.metrics}
     startup = _startup_of(report)
-    total = figures.time_to_milestone(startup) if startup else None
+    total = figures_startup.time_to_milestone(startup) if startup else None
     if startup and total:
         values[f"startup/{milestone_key(startup.until)}"] = total.median
-        values |= {f"startup/{row.name}_seconds": row.seconds.median for row in figures.phase_rows(startup)}
+        values |= {f"startup/{row.name}_seconds": row.seconds.median for row in figures_startup.phase_rows(startup)}
     return values
 
 

@@ -4,7 +4,7 @@ import pytest
 from reports_fixture import startup_report
 from test_console import startup_text
 
-from ocrprof.renderers.figures import cold_line
+from ocrprof.renderers.figures_checks import cold_line
 from ocrprof.renderers.markdown import MAX_STARTUP_LINES, startup_markdown
 from ocrprof.results.cold import build_cold
 from ocrprof.results.model import ColdPair, FileSize

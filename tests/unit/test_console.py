@@ -19,7 +19,7 @@ from reports_fixture import (
 )
 
 from ocrprof.renderers.console import render_baseline, render_startup
-from ocrprof.renderers.figures import startup_line
+from ocrprof.renderers.figures_startup import startup_line
 from ocrprof.renderers.places import num_cells
 from ocrprof.results.model import BaselineReport, Finding, Location, RunStatus, StartupReport, TargetInfo
 

@@ -17,7 +17,7 @@ from reports_fixture import (
     startup_report,
 )
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, figures_loops, figures_startup
 from ocrprof.renderers.charts import ticks
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.icicle import by_importer, by_package
@@ -160,19 +160,19 @@ def numbers_in(value: object) -> set[float]:
 def derived_numbers(report: object) -> set[float]:
     """What the page works out of the stored numbers: shares, sums and differences."""
     start = report if isinstance(report, StartupReport) else report.startup
-    derived = {row.share for row in figures.phase_rows(start)}
+    derived = {row.share for row in figures_startup.phase_rows(start)}
     derived |= {sum(row.self_seconds for row in start.packages), sum(row.self_seconds for row in start.packages[15:])}
     spans = [(one.start_seconds, one.seconds) for one in (*start.timeline, *start.constructions)]
     derived |= {start_seconds + seconds for start_seconds, seconds in spans}
     derived |= {one.wall_seconds - process.start_seconds for one in start.runs for process in one.processes}
-    total = figures.time_to_milestone(start)
+    total = figures_startup.time_to_milestone(start)
     derived |= {(total.ci95[1] - total.ci95[0]) / total.median} if total and total.ci95 else set()
-    derived |= {start.observer.cost_seconds / figures.measured_seconds(start)}
+    derived |= {start.observer.cost_seconds / figures_startup.measured_seconds(start)}
     for one in getattr(report, "loops", ()):
-        derived |= {value for row in figures.part_rows(one) for value in (row.seconds, row.share)}
+        derived |= {value for row in figures_loops.part_rows(one) for value in (row.seconds, row.share)}
         derived |= {max(one.batch_seconds[one.num_warmup :])}
     if report is not start:
-        derived |= {report.observer.cost_seconds / report.run.wall_seconds, figures.ratio(report)}
+        derived |= {report.observer.cost_seconds / report.run.wall_seconds, figures_loops.ratio(report)}
     return derived
 
 
@@ -220,7 +220,7 @@ def test_a_run_that_was_not_recorded_has_a_page():
 def test_phases_of_the_bar_are_as_wide_as_their_shares():
     root = page_of(full_startup())
     spans = root.all("div", "stack")[0].children
-    rows = [row for row in figures.phase_rows(full_startup()) if row.share > 0]
+    rows = [row for row in figures_startup.phase_rows(full_startup()) if row.share > 0]
     assert [style(span, "width") for span in spans] == pytest.approx([100 * row.share for row in rows], abs=0.001)
 
 

@@ -5,7 +5,7 @@ from judged import one_of, start_of
 from recorded import load, ns, process, span
 
 from ocrprof.findings.instantiate_overhead import instantiate_overhead
-from ocrprof.renderers.figures import hydra_facts
+from ocrprof.renderers.figures_hydra import hydra_facts
 
 
 def compose(start, end, purpose, *, deepcopies=700):

@@ -1,0 +1,215 @@
+"""The sections of the terminal's summary that tell of a start."""
+
+from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers
+from ocrprof.renderers.console_lines import bar_text, class_name, keep_place, paragraph, section, table_lines
+from ocrprof.renderers.places import chain_text, keep_head, keep_tail, keep_tail_of_name, place, plain
+from ocrprof.renderers.terminal import Line
+from ocrprof.results.model import StartupReport, Statistic
+from ocrprof.units import format_percent, format_seconds
+
+_NUM_ROWS = 8
+
+_NUM_SAVINGS = 5
+
+NUM_STDERR_LINES = 8
+
+
+def head(report: StartupReport, *, width: int) -> list[Line]:
+    lines = [
+        *paragraph(f"ocrprof startup · {figures.command(report.target)}", width=width, style="title"),
+        *paragraph(figures_startup.what_was_run(report), width=width),
+    ]
+    total = figures_startup.time_to_milestone(report)
+    if total is None:
+        return lines
+    interval = (
+        f"  95 % interval {format_seconds(total.ci95[0])} to {format_seconds(total.ci95[1])}" if total.ci95 else ""
+    )
+    cold = paragraph(plain(figures_checks.cold_line(report.cold)), width=width, style="title") if report.cold else []
+    name = figures_startup.name_of_milestone(report)
+    return [
+        *lines,
+        ("", ""),
+        (f"time to {name}  {format_seconds(total.median)}{interval}  n = {total.n}", "title"),
+        *cold,
+    ]
+
+
+def failures(report: StartupReport, *, width: int) -> list[Line]:
+    sentences = figures_startup.failures(report)
+    if not sentences:
+        return []
+    lines: list[Line] = [("", "")]
+    for sentence in sentences:
+        lines += paragraph(sentence, width=width, style="bad")
+    tail = figures_startup.last_stderr(report)[-NUM_STDERR_LINES:]
+    if tail:
+        lines.append(("Last lines of its stderr:", "dim"))
+        lines += [(f"  {keep_head(plain(line), width - 2)}", "") for line in tail]
+    return lines
+
+
+def judged(report: StartupReport) -> bool:
+    """Whether the absence of findings says something: not where no run came to the milestone."""
+    return bool(report.findings) or figures_startup.time_to_milestone(report) is not None
+
+
+def phases(report: StartupReport, heading: str, *, width: int) -> list[Line]:
+    rows, total = figures_startup.phase_rows(report), figures_startup.total_time(report)
+    if not rows or total is None:
+        return []
+    scale = figures.column_scale(total.median)
+    table = [["phase", scale.unit, "share", "± MAD", "n", ""]]
+    largest = max(row.share for row in rows)
+    for row in rows:
+        bar = bar_text(row.share / largest, cells=width - 50)
+        table.append(_phase_cells(row.name, row.seconds, scale=scale, share=format_percent(row.share), bar=bar))
+    table.append(_phase_cells("total", total, scale=scale, share="", bar=""))
+    lines = table_lines(table, align="<>>>><", width=width)
+    lines += paragraph(" · ".join(figures_startup.run_notes(report)), width=width, indent="  ", style="dim")
+    lines += paragraph(figures_startup.phase_sum_note(report) or "", width=width, indent="  ", style="dim")
+    return section(heading, lines)
+
+
+def _phase_cells(name: str, seconds: Statistic, *, scale: figures.Scale, share: str, bar: str) -> list[str]:
+    spread = scale.text(seconds.mad) if seconds.n > 1 else ""
+    return [figures.phase_name(name), scale.text(seconds.median), share, spread, str(seconds.n), bar]
+
+
+def imports(report: StartupReport, *, width: int) -> list[Line]:
+    if not report.packages:
+        return []
+    cwd = report.target.cwd
+    scale = figures.column_scale(max(package.inclusive_seconds for package in report.packages))
+    table = [["package", f"self {scale.unit}", f"incl. {scale.unit}", "modules", "first imported by"]]
+    shown, others = report.packages[:_NUM_ROWS], report.packages[_NUM_ROWS:]
+    for package in shown:
+        table.append(
+            [
+                keep_tail_of_name(plain(package.package), 24),
+                scale.text(package.self_seconds),
+                scale.text(package.inclusive_seconds),
+                str(package.num_modules),
+                place(package.first_importer, cwd=cwd),
+            ]
+        )
+    lines = table_lines(table, align="<>>><", width=width, shorten=keep_tail)
+    if others:
+        seconds = format_seconds(sum(package.self_seconds for package in others))
+        lines.append((f"  {len(others)} more packages, {seconds} in themselves", "dim"))
+    for package in shown[:3]:
+        if len(package.chain) > 2:
+            lines += paragraph(f"why {package.package}: {chain_text(package.chain, cwd=cwd)}", width=width, indent="  ")
+    if report.inserted_modules:
+        names = f"{len(report.inserted_modules)} modules came without a load: {', '.join(report.inserted_modules)}"
+        lines.append((f"  {keep_head(plain(names), width - 2)}", "dim"))
+    return section("Imports by package", lines)
+
+
+def why(report: StartupReport, *, width: int) -> list[Line]:
+    if report.why is None:
+        return []
+    cwd = report.target.cwd
+    table = [["line", "leads to"], *import_answers.hop_rows(report.why.chain, cwd=cwd)]
+    lines = table_lines(table, align="<<", width=width, shorten=keep_tail_of_name)
+    for fact in import_answers.why_facts(report.why):
+        lines += paragraph(fact, width=width, indent="    ", first="  ")
+    for chain in report.why.other_chains:
+        way = " → ".join(import_answers.hop_texts(chain, cwd=cwd))
+        lines += paragraph(f"another way: {way}", width=width, indent="    ", first="  ", style="dim")
+    return section(f"Why {report.why.module} is loaded", lines)
+
+
+def what_if(report: StartupReport, *, width: int) -> list[Line]:
+    if report.what_if is None:
+        return []
+    lines: list[Line] = []
+    for label, text in import_answers.what_if_facts(report.what_if, report):
+        style = "bad" if label == "failed" else ""
+        lines += paragraph(text, width=width, first=f"  {label:<11}", indent=" " * 13, style=style)
+    return section(f"What if {report.what_if.module} were not imported at the start", lines)
+
+
+def savings(report: StartupReport, *, width: int) -> list[Line]:
+    rows = import_answers.deferrable_savings(report)
+    lines: list[Line] = []
+    if rows:
+        scale = figures.column_scale(rows[0].seconds)
+        table = [["import", scale.unit, "modules", "lines to defer"]]
+        for row in rows[:_NUM_SAVINGS]:
+            where = import_answers.saving_lines(row, cwd=report.target.cwd)
+            name = keep_tail_of_name(plain(row.module), 30)
+            table.append([name, scale.text(row.seconds), str(row.num_modules), where])
+        lines += table_lines(table, align="<>><", width=width, shorten=keep_tail)
+    for note in import_answers.saving_notes(report):
+        lines += paragraph(note, width=width, indent="  ", style="dim")
+    return section("Best savings by deferring imports", lines)
+
+
+def access(report: StartupReport, *, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for fact in figures_startup.access_facts(report)[:_NUM_ROWS]:
+        lines += paragraph(fact, width=width, indent="    ", first="  ")
+    return section("Files and connections", lines)
+
+
+def hydra(report: StartupReport, *, width: int) -> list[Line]:
+    lines: list[Line] = []
+    for fact in figures_hydra.hydra_facts(report):
+        lines += paragraph(fact, width=width, indent="    ", first="  ")
+    return section("Configuration by Hydra", lines)
+
+
+def instantiations(report: StartupReport, *, width: int) -> list[Line]:
+    # Duplicates are what this table is read for: none of them is left out for being quick.
+    rows = sorted(report.instantiations, key=lambda row: (row.duplicate, row.seconds), reverse=True)
+    if not rows:
+        return []
+    scale = figures.column_scale(max(row.seconds for row in rows))
+    table = [["target", scale.unit, "calls", "", "config path"]]
+    num_shown = max(_NUM_ROWS, sum(row.duplicate for row in rows))
+    for row in rows[:num_shown]:
+        table.append(
+            [
+                keep_tail_of_name(plain(row.target), 30),
+                scale.text(row.seconds),
+                str(row.count),
+                "DUPLICATE" if row.duplicate else "",
+                plain(", ".join(row.config_paths or [row.config_path])),
+            ]
+        )
+    lines = table_lines(table, align="<>><<", width=width, shorten=keep_head)
+    if len(rows) > num_shown:
+        lines.append((f"  {len(rows) - num_shown} more, each shorter", "dim"))
+    for row in rows[:num_shown]:
+        if row.duplicate and row.callers:
+            callers = ", ".join(place(caller, cwd=report.target.cwd) for caller in row.callers)
+            lines += paragraph(f"{class_name(row.target)} is asked for in {callers}", width=width, indent="  ")
+    return section("Instantiated by Hydra", lines)
+
+
+def constructions(report: StartupReport, *, width: int) -> list[Line]:
+    timed = sorted((row for row in report.constructions if row.seconds), key=lambda row: row.seconds, reverse=True)
+    if not timed:
+        return []
+    rows = timed[:_NUM_ROWS]
+    scale = figures.column_scale(rows[0].seconds)
+    table = [["built", "", f"self {scale.unit}", f"incl. {scale.unit}", "where"]]
+    for row in rows:
+        table.append(
+            [
+                row.kind,
+                keep_head(class_name(row.name), 24) if row.name != row.kind else "",
+                scale.text(row.self_seconds),
+                scale.text(row.seconds),
+                place(row.location, cwd=report.target.cwd) or figures.evidence_text(row.attributes),
+            ]
+        )
+    lines = table_lines(table, align="<<>><", width=width, shorten=keep_place)
+    if len(timed) > len(rows):
+        lines.append((f"  {len(timed) - len(rows)} more, each shorter", "dim"))
+    for row in rows:
+        if row.parts:
+            parts = " · ".join(f"{part.name} {format_seconds(part.seconds)}" for part in row.parts)
+            lines += paragraph(f"{class_name(row.name)}: {parts}", width=width, indent="  ")
+    return section("Built during the start", lines)
