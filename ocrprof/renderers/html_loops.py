@@ -15,7 +15,7 @@ from ocrprof.renderers.charts import (
     stack,
     strip,
 )
-from ocrprof.renderers.html_startup import bar_cell, swatch, tick_text
+from ocrprof.renderers.html_parts import bar_cell, swatch, tick_text
 from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.batches import REST

@@ -1,0 +1,99 @@
+"""Imports as nested boxes and as a table of packages."""
+
+from collections.abc import Mapping
+
+from ocrprof.renderers import figures
+from ocrprof.renderers.html_parts import more_code
+from ocrprof.renderers.icicle import Node, by_importer, by_package, icicle
+from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
+from ocrprof.renderers.places import chain_text, place
+from ocrprof.results.model import PackageRow, StartupReport
+from ocrprof.units import format_seconds
+
+_NUM_PACKAGES = 15
+
+OWNERS = {"program": "the program’s own", "installed": "installed", "stdlib": "standard library"}
+
+
+def html_section(report: StartupReport) -> Html | None:
+    """The two trees of imports and the table of packages; None where nothing was imported."""
+    if not report.packages:
+        return None
+    owners = {package.package: package.owner for package in report.packages}
+    shares: dict[str, float] = dict.fromkeys(OWNERS, 0.0)
+    for package in report.packages:
+        shares[package.owner] += package.self_seconds
+    total = sum(shares.values())
+    facts = ", ".join(f"{OWNERS[owner]} {format_seconds(seconds)}" for owner, seconds in shares.items() if seconds)
+    num_modules = sum(package.num_modules for package in report.packages)
+    return section(
+        "Imports",
+        paragraph(
+            f"{num_modules} modules of {len(report.packages)} packages, {format_seconds(total)} on the main thread: "
+            f"{facts}. Width is time; a click on a box makes it the whole.",
+            class_="note",
+        ),
+        _views(report, owners),
+        _package_table(report),
+        anchor="imports",
+    )
+
+
+def _views(report: StartupReport, owners: Mapping[str, str]) -> Html:
+    """The two trees of imports, switched without a script."""
+    cwd = report.target.cwd
+    views = [
+        ("by package and module", by_package(report.imports), _package_hint),
+        ("by who asked for it", by_importer(report.imports), lambda node: _load_hint(node, cwd=cwd)),
+    ]
+    parts = []
+    for number, (name, *_) in enumerate(views):
+        choice = tag("input", type="radio", name="imports", id=f"view{number}", checked=None if number else "checked")
+        parts += [choice, tag("label", name, for_=f"view{number}")]
+    legend_items = [tag("li", name, class_=owner) for owner, name in OWNERS.items()]
+    parts.append(tag("ul", *legend_items, class_="legend owners"))
+    for number, (name, root, hint) in enumerate(views):
+        boxes = icicle(root, owners=owners, hint=hint, label=f"imports {name}")
+        parts.append(tag("div", boxes, class_=f"view view{number}"))
+    return tag("div", *parts, class_="views")
+
+
+def _package_hint(node: Node) -> str:
+    itself = f", itself {format_seconds(node.self_seconds)}" if node.children and node.name else ""
+    return f"{node.name or node.label}: {format_seconds(node.seconds)}{itself}"
+
+
+def _load_hint(node: Node, *, cwd: str) -> str:
+    if node.row is None:
+        return f"{node.label}: {format_seconds(node.seconds)}"
+    asked = place(node.row.importer, cwd=cwd)
+    return f"{_package_hint(node)}{f', asked for by {asked}' if asked else ''}{'' if node.row.ok else ', failed'}"
+
+
+def _package_table(report: StartupReport) -> Html:
+    scale = figures.column_scale(max(package.inclusive_seconds for package in report.packages))
+    shown, others = report.packages[:_NUM_PACKAGES], report.packages[_NUM_PACKAGES:]
+    rows = [
+        [
+            tag("code", package.package, class_=f"owner {package.owner}"),
+            scale.text(package.self_seconds),
+            scale.text(package.inclusive_seconds),
+            scale.text(package.dominated_seconds) if package.dominated_seconds else "",
+            str(package.num_modules),
+            _importer(package, cwd=report.target.cwd),
+        ]
+        for package in shown
+    ]
+    unit = scale.unit
+    titles = ["package", f"self {unit}", f"inclusive {unit}", f"only through it {unit}", "modules", "first imported by"]
+    rest = format_seconds(sum(package.self_seconds for package in others))
+    note = f"{len(others)} more packages, {rest} in themselves. " if others else ""
+    if report.inserted_modules:
+        note += f"{len(report.inserted_modules)} modules came without a load."
+    return join(table(titles, rows, align="lrrrrl"), paragraph(note, class_="note") if note else None)
+
+
+def _importer(package: PackageRow, *, cwd: str) -> Html:
+    """The line that asked first, and below it the way there from the program."""
+    where = tag("code", place(package.first_importer, cwd=cwd))
+    return more_code(where, chain_text(package.chain, cwd=cwd)) if len(package.chain) > 2 else where

@@ -1,0 +1,101 @@
+"""Processes over time, and what the main one built, as lanes."""
+
+from ocrprof.renderers import figures
+from ocrprof.renderers.charts import Bar, LaneRow, lanes
+from ocrprof.renderers.html_parts import NO_PHASE, phase_color, span_text, subject, tick_text
+from ocrprof.renderers.markup import Html, paragraph, section
+from ocrprof.results.model import Process, Run, Segment, StartupReport
+from ocrprof.results.startup import representative
+
+_NUM_LANES = 40
+
+_NUM_BUILT_ROWS = 4
+
+_MIN_SHARE_BUILT = 0.002
+
+_MIN_VISIBLE = 0.0002
+
+
+def html_section(report: StartupReport) -> Html | None:
+    """A lane for each process; None where no timeline was recorded."""
+    chosen = representative(report.runs)
+    if chosen is None or not report.timeline:
+        return None
+    run = report.runs[chosen]
+    rows = _lane_rows(report, run)
+    which = f"run {chosen + 1} of {len(report.runs)}, the nearest to the median" if len(report.runs) > 1 else "the run"
+    note = f"From Enter on, {which}. Each row is one process; pale: alive, in no phase that was seen."
+    left_out = len(rows) - _NUM_LANES
+    return section(
+        "Processes over time",
+        paragraph(note, class_="note"),
+        lanes(rows[:_NUM_LANES], limit=run.wall_seconds, tick_text=tick_text(run.wall_seconds)),
+        paragraph(f"{left_out} more rows are in report.json", class_="note") if left_out > 0 else None,
+        anchor="processes",
+    )
+
+
+def _lane_rows(report: StartupReport, run: Run) -> list[LaneRow]:
+    """A row for each process, and below the main one what was built."""
+    pieces: dict[int, list[Segment]] = {}
+    for one in report.timeline:
+        pieces.setdefault(one.pid, []).append(one)
+    main_pid = report.imports[0].pid if report.imports else report.timeline[0].pid
+    rows, seen = [], set()
+    # The two lives of a process that called exec are one row: their times follow one another.
+    for process in run.processes:
+        if process.pid in seen or process.start_seconds >= run.wall_seconds:
+            continue
+        seen.add(process.pid)
+        bars = [_life(process, run), *(_phase_bar(one, run) for one in pieces.get(process.pid, ()))]
+        rows.append(LaneRow(process.role, _detail(process), [bar for bar in bars if bar is not None]))
+        if process.pid == main_pid:
+            rows += [LaneRow("built" if not row else "", "", bars) for row, bars in enumerate(_built_bars(report, run))]
+    return rows
+
+
+def _detail(process: Process) -> str:
+    return f"pid {process.pid}"
+
+
+def _life(process: Process, run: Run) -> Bar:
+    end = min(run.wall_seconds, process.end_seconds or run.wall_seconds)
+    length = max(end - process.start_seconds, 0.0)
+    lived = span_text(process.start_seconds, length)
+    hint = f"{process.role}, pid {process.pid}: {lived}, {process.num_loads} loads of modules"
+    return Bar(process.start_seconds, length, NO_PHASE, process.role, hint, faint=True)
+
+
+def _phase_bar(one: Segment, run: Run) -> Bar | None:
+    """What is too short to be seen is not drawn, nor is what has no phase: the life of the process shows there."""
+    if one.phase == "unattributed" or one.seconds < _MIN_VISIBLE * run.wall_seconds:
+        return None
+    name = figures.phase_name(one.phase)
+    return Bar(
+        one.start_seconds,
+        one.seconds,
+        phase_color(one.phase),
+        name,
+        f"{name}: {span_text(one.start_seconds, one.seconds)}",
+    )
+
+
+def _built_bars(report: StartupReport, run: Run) -> list[list[Bar]]:
+    """What was built, in as many rows as it takes for none to overlap, up to a few."""
+    rows: list[list[Bar]] = []
+    for one in report.constructions:
+        if one.seconds < _MIN_SHARE_BUILT * run.wall_seconds:
+            continue
+        bar = Bar(
+            one.start_seconds,
+            one.seconds,
+            phase_color(one.phase),
+            subject(one),
+            f"{one.kind} {one.name}: {span_text(one.start_seconds, one.seconds)}",
+        )
+        free = next((row for row in rows if row[-1].start + row[-1].length <= bar.start), None)
+        if free is not None:
+            free.append(bar)
+        elif len(rows) < _NUM_BUILT_ROWS:
+            rows.append([bar])
+    return rows
