@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrprof.results.import_statements import FileImports, Statement, Use, read_imports, read_uses
+from ocrprof.results.source_skeleton import without_bodies
 
 _LOGGER = logging.getLogger(__name__)
 _CACHE_FILE = "import-statements-1.json"
@@ -58,12 +59,12 @@ def read_sources(files: Iterable[str], *, limit_seconds: float | None = None) ->
             if limit_seconds is not None and time.monotonic() - started > limit_seconds:
                 complete = False
                 continue
-            tree = parse(file) if stamp is not None else None
-            if stamp is None or tree is None:
+            imports_of_file = read_file(file) if stamp is not None else None
+            if stamp is None or imports_of_file is None:
                 num_unreadable += 1
                 continue
             num_parsed += 1
-            found[file] = stamp, read_imports(tree)
+            found[file] = stamp, imports_of_file
     if num_unreadable:
         _LOGGER.warning("%d source files could not be parsed: what they import is not known", num_unreadable)
     if num_parsed:
@@ -75,14 +76,32 @@ def read_sources(files: Iterable[str], *, limit_seconds: float | None = None) ->
 def read_program_uses(files: Iterable[str], *, main: str | None) -> dict[str, dict[int, Use]]:
     """Where each of these files reads the names that it imports; `main` is the program's own file."""
     with _quick_parsing():
-        return {file: read_uses(tree, is_main=file == main) for file in files if (tree := parse(file)) is not None}
+        return {
+            file: read_uses(tree, is_main=file == main) for file in files if (tree := _parse(_read(file))) is not None
+        }
 
 
-def parse(file: str) -> ast.Module | None:
-    """The syntax tree of a file; None where it is no source that this Python can read."""
+def read_file(file: str) -> FileImports | None:
+    """What one file imports; None where it is no source that this Python can read."""
+    source = _read(file)
+    if source is None:
+        return None
+    # The few files that were cut in a wrong place are parsed as they are.
+    tree = _parse(without_bodies(source)) or _parse(source)
+    return None if tree is None else read_imports(tree)
+
+
+def _read(file: str) -> bytes | None:
     try:
-        return ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        return Path(file).read_bytes()
+    except OSError:
+        return None
+
+
+def _parse(source: bytes | None) -> ast.Module | None:
+    try:
+        return None if source is None else ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
         return None
 
 

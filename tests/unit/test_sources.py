@@ -18,8 +18,8 @@ def cache(tmp_path, monkeypatch):
 def parsed(monkeypatch):
     """The files that were parsed, in their order."""
     files = []
-    parse = module.parse
-    monkeypatch.setattr(module, "parse", lambda file: files.append(file) or parse(file))
+    read_file = module.read_file
+    monkeypatch.setattr(module, "read_file", lambda file: files.append(file) or read_file(file))
     return files
 
 
