@@ -19,16 +19,31 @@ Fields = dict[str, Any]  # Any: one decoded line; each `_read_*` below takes out
 
 
 @dataclass(frozen=True, slots=True)
+class LoadParts:
+    """What the self time of a load went into; all in ns, and together at most the self time.
+
+    `create` is the opening of a shared object; `exec` the body of a module, or what a loader of its own kind did.
+    """
+
+    find_ns: int = 0
+    read_ns: int = 0
+    unmarshal_ns: int = 0
+    compile_ns: int = 0
+    write_ns: int = 0
+    create_ns: int = 0
+    exec_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """One module load, by whatever route. `self_ns` excludes the loads nested in it; `by` is the line that asked."""
+    """One module load, by whatever route. `self_ns` excludes the loads nested in it, and `blocked_ns`, in which another
+    thread held the module; `by` is the line that asked. `compiled`: from its source, no bytecode was read.
+    """
 
     name: str
     start_ns: int
     end_ns: int
     self_ns: int
-    code_ns: int
-    create_ns: int
-    exec_ns: int
     route: str
     thread: int
     depth: int
@@ -38,6 +53,9 @@ class Load:
     kind: str
     by: Line | None
     by_module: str | None
+    parts: LoadParts = LoadParts()
+    blocked_ns: int = 0
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +295,6 @@ def _read_load(gathered: _Gathered, one: Fields) -> None:
             one["start"],
             one["end"],
             one["self"],
-            one.get("code", 0),
-            one.get("create", 0),
-            one.get("exec", 0),
             one["route"],
             one["thread"],
             one["depth"],
@@ -289,7 +304,25 @@ def _read_load(gathered: _Gathered, one: Fields) -> None:
             one.get("kind", "other"),
             _line(one.get("by")),
             one.get("by_module"),
+            _read_parts(one),
+            one.get("blocked", 0),
+            one.get("compiled", False),
         )
+    )
+
+
+def _read_parts(one: Fields) -> LoadParts:
+    """None of them in the records of an older recorder, whose `exec` held what was nested in it."""
+    if "find" not in one:
+        return LoadParts()
+    return LoadParts(
+        find_ns=one["find"],
+        read_ns=one["read"],
+        unmarshal_ns=one["unmarshal"],
+        compile_ns=one["compile"],
+        write_ns=one["write"],
+        create_ns=one["create"],
+        exec_ns=one["exec"],
     )
 
 

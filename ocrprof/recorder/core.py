@@ -87,6 +87,10 @@ class Recorder:
         if not self.is_bare or record["k"] in _BARE_KINDS:
             self._writer.add(record)
 
+    def write_encoded(self, record: str) -> None:
+        """The same for a record that is a line of JSON already; not for level bare."""
+        self._writer.add_encoded(record)
+
     def flush(self) -> None:
         """Everything recorded so far is in the file."""
         self._last_flush = now()
@@ -123,7 +127,7 @@ class Recorder:
         ident = _thread.get_ident()
         return 0 if ident == self._main_thread else ident
 
-    def loads(self) -> "list[list[object]]":
+    def loads(self) -> "list[list[Any]]":
         """This thread's stack of module loads in progress."""
         try:
             return self._local.loads  # type: ignore[no-any-return]  # attributes of a thread-local are untyped

@@ -16,8 +16,18 @@ if TYPE_CHECKING:
 
     from ocrprof.recorder.core import Recorder
 
-# Fields of an entry on the stack of loads.
-_NAME, _NESTED_NS, _CODE_NS, _CREATE_NS, _EXEC_NS, _EXECUTED = range(6)
+# Fields of an entry on the stack of loads: its name, ns by what they went into, the spec, whether its body was begun,
+# whether its code is being read now, whether it came from bytecode.
+(
+    _NAME, _NESTED, _BLOCKED, _FIND, _READ, _UNMARSHAL, _WRITE, _CODE, _CREATE, _EXEC, _SPEC, _BEGUN, _READING,
+    _FROM_BYTECODE,
+) = range(14)  # fmt: skip
+_RECORD = (
+    '{"k":"load","name":%s,"start":%d,"end":%d,"self":%d,"blocked":%d,"find":%d,"read":%d,"unmarshal":%d,'
+    '"compile":%d,"write":%d,"create":%d,"exec":%d,"compiled":%s,"route":"%s","thread":%d,"depth":%d,"ok":%s,'
+    '"error":%s,"file":%s,"kind":"%s","by":%s,"by_module":%s}'
+)
+_Module = type(sys)
 
 
 def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
@@ -28,15 +38,17 @@ def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
     for name in list(hooks):
         if name in sys.modules:
             watch.loaded(sys.modules[name])
-    if not hasattr(bootstrap, "_find_and_load"):
-        recorder.note("this Python has no importlib._find_and_load: loads are seen by their loaders alone")
-    else:
-        bootstrap._find_and_load = trimmed(_watch_find_and_load(watch, bootstrap._find_and_load))
-    external._LoaderBasics.exec_module = trimmed(_watch_exec(watch, external._LoaderBasics.exec_module))
-    external.SourceLoader.get_code = trimmed(_watch_part(watch, external.SourceLoader.get_code, _CODE_NS))
-    extension = external.ExtensionFileLoader
-    extension.create_module = trimmed(_watch_part(watch, extension.create_module, _CREATE_NS))
-    extension.exec_module = trimmed(_watch_exec(watch, extension.exec_module))
+    watch.patch(bootstrap, "_find_and_load", _watch_find_and_load)
+    watch.patch(bootstrap, "_find_spec", _watch_find_spec)
+    watch.patch(external._LoaderBasics, "exec_module", _watch_exec)
+    watch.patch(external.ExtensionFileLoader, "exec_module", _watch_exec)
+    watch.patch(external.ExtensionFileLoader, "create_module", _watch_create)
+    watch.patch(external.SourceLoader, "get_code", _watch_get_code)
+    watch.patch(external.SourcelessFileLoader, "get_code", _watch_get_code)
+    watch.patch(external.SourceFileLoader, "path_stats", _watch_reading, _READ)
+    watch.patch(external.FileLoader, "get_data", _watch_reading, _READ)
+    watch.patch(external, "_compile_bytecode", _watch_reading, _UNMARSHAL)
+    watch.patch(external.SourceFileLoader, "_cache_bytecode", _watch_reading, _WRITE)
 
 
 class _Watch:
@@ -45,7 +57,16 @@ class _Watch:
     def __init__(self, recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
         self.recorder = recorder
         self.hide_frame = recorder.load("core").hide_frame
+        self._encode = recorder.load("writer").encode
         self._hooks = dict(hooks)
+
+    def patch(self, owner: "Any", name: str, watcher: "Callable[..., Any]", *args: object) -> None:
+        """Puts `watcher` around `owner.name`; a Python that has no such thing says so in the report."""
+        original = getattr(owner, name, None)
+        if original is None:
+            self.recorder.note("this Python's importlib has no %s: what it did is not told apart" % name)
+            return
+        setattr(owner, name, trimmed(watcher(self, original, *args)))
 
     def loaded(self, module: "ModuleType") -> None:
         """Runs the hook for a module whose body has run, once."""
@@ -59,46 +80,49 @@ class _Watch:
             self.recorder.note("hook %s.%s: %s: %s" % (file, function, type(error).__name__, error))
 
     def write(
-        self, entry: "list[int]", name: str, route: str, start: int, error: "BaseException | None", frame: "FrameType"
+        self, entry: "list[Any]", route: str, start: int, error: "BaseException | None", frame: "FrameType"
     ) -> None:
         """Takes the finished `entry` off the stack, charges its time to the load around it, and records it."""
-        recorder = self.recorder
+        recorder, encode = self.recorder, self._encode
         end = recorder.now()
-        stack: list[list[int]] = recorder.loads()  # type: ignore[assignment]
+        stack: list[list[Any]] = recorder.loads()
         while stack and stack.pop() is not entry:
             pass
         if stack:
-            stack[-1][_NESTED_NS] += end - start
-        asker, asked_by_import_module = asking_frame(frame)
+            stack[-1][_NESTED] += end - start
+        name = entry[_NAME]
         if name == "sitecustomize" and error is not None:
             # Ours looking for the environment's own; without us, site looks for it before anything is recorded.
             return
-        file, kind = _origin(sys.modules.get(name))
+        asker, asked_by_import_module = asking_frame(frame)
+        file, kind = _origin(entry[_SPEC], name)
+        self_ns = end - start - entry[_NESTED]
+        # What reads no bytecode compiles: whatever a loader does to the source on the way is part of that.
+        compiled = entry[_CODE] > 0 and not entry[_FROM_BYTECODE]
+        compile_ns = entry[_CODE] - entry[_READ] - entry[_WRITE] if compiled else 0
+        if not entry[_BEGUN] and error is None and kind != "namespace":
+            # The body was run by a loader of another kind, which is not looked into.
+            entry[_EXEC] = self_ns - entry[_FIND] - entry[_CREATE]
         recorder.loaded_names.add(name)
-        recorder.write(
-            {
-                "k": "load",
-                "name": name,
-                "start": start,
-                "end": end,
-                "self": end - start - entry[_NESTED_NS],
-                "code": entry[_CODE_NS],
-                "create": entry[_CREATE_NS],
-                "exec": entry[_EXEC_NS],
-                "route": "import_module" if asked_by_import_module and route == "statement" else route,
-                "thread": recorder.thread(),
-                "depth": len(stack),
-                "ok": error is None,
-                "error": None if error is None else type(error).__name__,
-                "file": file,
-                "kind": kind,
-                "by": None if asker is None else [asker.f_code.co_filename, asker.f_lineno],
-                "by_module": None if asker is None else asker.f_globals.get("__name__"),
-            }
-        )
+        recorder.write_encoded(
+            _RECORD
+            % (
+                encode(name), start, end, self_ns, entry[_BLOCKED], entry[_FIND], entry[_READ], entry[_UNMARSHAL],
+                compile_ns, entry[_WRITE], entry[_CREATE], entry[_EXEC], "true" if compiled else "false",
+                "import_module" if asked_by_import_module and route == "statement" else route,
+                recorder.thread(), len(stack), "true" if error is None else "false",
+                "null" if error is None else encode(type(error).__name__), encode(file), kind,
+                "null" if asker is None else "[%s,%d]" % (encode(asker.f_code.co_filename), asker.f_lineno or 0),
+                "null" if asker is None else encode(asker.f_globals.get("__name__")),
+            )
+        )  # fmt: skip
         if not stack:
             # A process that hangs or is killed right after this load has still told of it.
             recorder.flush()
+
+
+def _new_entry(name: str) -> "list[Any]":
+    return [name, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, False, False, False]
 
 
 def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -> "Callable[..., object]":
@@ -107,65 +131,143 @@ def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -
     def _find_and_load(name: str, import_: object) -> object:
         if name in modules:
             return original(name, import_)
-        entry: list[object] = [name, 0, 0, 0, 0, False]
+        entry = _new_entry(name)
         recorder.loads().append(entry)
         start = recorder.now()
         try:
             module = original(name, import_)
         except BaseException as error:
             watch.hide_frame(error)
-            watch.write(entry, name, "statement", start, error, sys._getframe())  # type: ignore[arg-type]
+            watch.write(entry, "statement", start, error, sys._getframe())
             raise
-        watch.write(entry, name, "statement", start, None, sys._getframe())  # type: ignore[arg-type]
+        watch.write(entry, "statement", start, None, sys._getframe())
         return module
 
     return _find_and_load
 
 
+def _watch_find_spec(watch: _Watch, original: "Callable[..., Any]") -> "Callable[..., object]":
+    """Time in which the finders look for a module, less the loads that they make on the way."""
+    recorder = watch.recorder
+
+    def _find_spec(name: str, *args: object) -> object:
+        stack = recorder.loads()
+        if not stack or stack[-1][_NAME] != name or stack[-1][_BEGUN]:
+            # A program that only asks whether there is such a module.
+            return original(name, *args)
+        entry = stack[-1]
+        nested = entry[_NESTED]
+        start = recorder.now()
+        try:
+            entry[_SPEC] = spec = original(name, *args)
+        except BaseException as error:
+            watch.hide_frame(error)
+            raise
+        finally:
+            entry[_FIND] += recorder.now() - start - (entry[_NESTED] - nested)
+        return spec
+
+    return _find_spec
+
+
 def _watch_exec(watch: _Watch, original: "Callable[..., object]") -> "Callable[..., object]":
+    """Time of a module's body: that of its loader's `exec_module` less getting the code, and less nested loads."""
     recorder = watch.recorder
 
     def exec_module(self: object, module: "ModuleType") -> object:
         name = getattr(module, "__name__", "?")
         stack = recorder.loads()
-        bypassed = not stack or stack[-1][_NAME] != name or bool(stack[-1][_EXECUTED])
+        bypassed = not stack or stack[-1][_NAME] != name or stack[-1][_BEGUN]
         if bypassed:
-            stack.append([name, 0, 0, 0, 0, False])
-        entry: list[int] = stack[-1]  # type: ignore[assignment]
-        entry[_EXECUTED] = True
+            stack.append(_new_entry(name))
+        entry = stack[-1]
+        entry[_BEGUN] = True
+        before = entry[_NESTED] + entry[_CODE]
         start = recorder.now()
         try:
             result = original(self, module)
         except BaseException as error:
+            entry[_EXEC] += recorder.now() - start - (entry[_NESTED] + entry[_CODE] - before)
             watch.hide_frame(error)
             if bypassed:
-                watch.write(entry, name, "exec_module", start, error, sys._getframe())
+                watch.write(entry, "exec_module", start, error, sys._getframe())
             raise
-        entry[_EXEC_NS] += recorder.now() - start
+        entry[_EXEC] += recorder.now() - start - (entry[_NESTED] + entry[_CODE] - before)
         if bypassed:
-            watch.write(entry, name, "exec_module", start, None, sys._getframe())
+            watch.write(entry, "exec_module", start, None, sys._getframe())
         watch.loaded(module)
         return result
 
     return exec_module
 
 
-def _watch_part(watch: _Watch, original: "Callable[..., object]", field: int) -> "Callable[..., object]":
+def _watch_create(watch: _Watch, original: "Callable[..., object]") -> "Callable[..., object]":
+    """Time of the dynamic loader, with the initialisation that a shared object does when it is opened."""
     recorder = watch.recorder
 
-    def timed_part(self: object, argument: object) -> object:
+    def create_module(self: object, spec: "Any") -> object:
+        stack = recorder.loads()
+        if not stack or stack[-1][_NAME] != spec.name or stack[-1][_BEGUN]:
+            return original(self, spec)
+        entry = stack[-1]
+        nested = entry[_NESTED]
         start = recorder.now()
         try:
-            result = original(self, argument)
+            return original(self, spec)
         except BaseException as error:
             watch.hide_frame(error)
             raise
-        stack: list[list[int]] = recorder.loads()  # type: ignore[assignment]
-        if stack:
-            stack[-1][field] += recorder.now() - start
-        return result
+        finally:
+            entry[_CREATE] += recorder.now() - start - (entry[_NESTED] - nested)
 
-    return timed_part
+    return create_module
+
+
+def _watch_get_code(watch: _Watch, original: "Callable[..., object]") -> "Callable[..., object]":
+    recorder = watch.recorder
+
+    def get_code(self: object, fullname: str) -> object:
+        stack = recorder.loads()
+        if not stack or stack[-1][_NAME] != fullname or stack[-1][_CODE]:
+            # Somebody else asks for code: `runpy`, `inspect`, a body that runs another file.
+            return original(self, fullname)
+        entry = stack[-1]
+        entry[_READING] = True
+        nested = entry[_NESTED]
+        start = recorder.now()
+        try:
+            return original(self, fullname)
+        except BaseException as error:
+            watch.hide_frame(error)
+            raise
+        finally:
+            entry[_CODE] += recorder.now() - start - (entry[_NESTED] - nested)
+            entry[_READING] = False
+
+    return get_code
+
+
+def _watch_reading(watch: _Watch, original: "Callable[..., object]", field: int) -> "Callable[..., object]":
+    """Time of one step of getting a module's code."""
+    recorder = watch.recorder
+
+    def timed_step(*args: object, **kwargs: object) -> object:
+        stack = recorder.loads()
+        if not stack or not stack[-1][_READING]:
+            return original(*args, **kwargs)
+        entry = stack[-1]
+        if field == _UNMARSHAL:
+            entry[_FROM_BYTECODE] = True
+        start = recorder.now()
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            watch.hide_frame(error)
+            raise
+        finally:
+            entry[field] += recorder.now() - start
+
+    return timed_step
 
 
 def trimmed(function: "Any") -> "Any":
@@ -190,12 +292,14 @@ def asking_frame(frame: "FrameType | None") -> "tuple[FrameType | None, bool]":
     return None, by_import_module
 
 
-def _origin(module: "ModuleType | None") -> "tuple[str | None, str]":
+def _origin(spec: "Any", name: str) -> "tuple[str | None, str]":
     """The file a module came from, and what kind of file that was."""
-    spec = getattr(module, "__spec__", None)
+    attributes = _attributes(sys.modules.get(name))
+    if spec is None:
+        spec = attributes.get("__spec__")
     origin = getattr(spec, "origin", None)
     if type(origin) is not str:
-        return None, "namespace" if hasattr(module, "__path__") else "other"
+        return None, "namespace" if "__path__" in attributes else "other"
     if origin in ("built-in", "builtin"):
         return None, "builtin"
     if origin == "frozen":
@@ -203,3 +307,11 @@ def _origin(module: "ModuleType | None") -> "tuple[str | None, str]":
     if origin.endswith((".py", ".pyc")):
         return origin, "source"
     return origin, "extension" if origin.endswith((".so", ".pyd")) else "other"
+
+
+def _attributes(module: "object") -> "dict[str, Any]":
+    """What a module holds; asked for by name, a lazy one would load."""
+    try:
+        return _Module.__getattribute__(module, "__dict__")  # type: ignore[no-any-return]
+    except (AttributeError, TypeError):
+        return {}

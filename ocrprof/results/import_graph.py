@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from ocrprof.records import Load
-from ocrprof.results.model import ImportRow, Location, PackageRow
+from ocrprof.records import Load, LoadParts
+from ocrprof.results.model import ImportParts, ImportRow, Location, PackageRow
 
 Owner = Literal["program", "installed", "stdlib"]
 
@@ -45,10 +45,34 @@ def import_rows(
             thread=load.thread,
             ok=load.ok,
             error=load.error,
+            parts=_parts(load.parts),
+            blocked_seconds=load.blocked_ns / 1e9,
+            compiled=load.compiled,
         )
         for load in sorted(loads, key=lambda load: (load.start_ns, load.depth))
         if load.start_ns < end_ns
     ]
+
+
+def _parts(parts: LoadParts) -> ImportParts:
+    return ImportParts(
+        find_seconds=parts.find_ns / 1e9,
+        read_seconds=parts.read_ns / 1e9,
+        unmarshal_seconds=parts.unmarshal_ns / 1e9,
+        compile_seconds=parts.compile_ns / 1e9,
+        write_seconds=parts.write_ns / 1e9,
+        dlopen_seconds=parts.create_ns / 1e9,
+        exec_seconds=parts.exec_ns / 1e9,
+    )
+
+
+def add_parts(parts: Iterable[ImportParts]) -> ImportParts:
+    """The sum of each part."""
+    totals = dict.fromkeys(ImportParts.model_fields, 0.0)
+    for one in parts:
+        for name, seconds in one:
+            totals[name] += seconds
+    return ImportParts(**totals)
 
 
 def package_rows(rows: Sequence[ImportRow]) -> list[PackageRow]:
@@ -74,6 +98,7 @@ def package_rows(rows: Sequence[ImportRow]) -> list[PackageRow]:
                 inclusive_seconds=_union_seconds(row for row in of_package if row.thread == 0),
                 dominated_seconds=self_seconds[package] + sum(self_seconds[name] for name in others),
                 dominated_packages=others,
+                parts=add_parts(row.parts for row in of_package if row.thread == 0),
                 num_modules=len({row.module for row in of_package if row.ok}),
                 first_importer=of_package[0].importer,
                 chain=graph.chain(package),

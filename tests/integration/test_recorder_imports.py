@@ -59,6 +59,90 @@ def test_self_times_of_a_subtree_add_up_to_the_inclusive_time_of_its_root(record
             nested_ns.clear()
 
 
+PARTS = ("find", "read", "unmarshal", "compile", "write", "create", "exec")
+
+
+def test_the_parts_of_a_load_are_within_its_self_time(recorded):
+    for load in recorded.of_kind("load"):
+        parts = [load[part] for part in PARTS]
+        assert min(parts) >= 0, load
+        assert sum(parts) <= load["self"], load
+
+
+@pytest.fixture(scope="module")
+def in_parts(tmp_path_factory):
+    """Two starts of one program: without bytecode, and with the bytecode that the first one wrote."""
+    folder = tmp_path_factory.mktemp("parts")
+    (folder / "inner.py").write_text("import time\ntime.sleep(0.05)\n")
+    (folder / "outer.py").write_text(
+        "import runpy\nimport inner\nlines = [str(i) for i in range(9)]\nrunpy.run_path(__file__[:-8] + 'other.py')\n"
+    )
+    (folder / "other.py").write_text("import time\ntime.sleep(0.05)\n" + "x = {1: (2, 3)}\n" * 20000)
+    script = folder / "script.py"
+    script.write_text("import outer, _ctypes\n")
+    runs = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        for name in ("compiled", "cached"):
+            runs.append(record(folder / name, PYTHON, "-X", "pycache_prefix=" + str(folder / "pycs"), str(script)))
+    assert all(run.outcome.status == "reached" for run in runs), runs[0].stderr
+    return [{load["name"]: load for load in run.of_kind("load")} for run in runs]
+
+
+def test_the_body_of_a_module_is_exec_and_nothing_of_what_it_imports(in_parts):
+    for loads in in_parts:
+        assert loads["inner"]["exec"] >= 50e6
+        # What a body does, the compiling of another file too, is its own running.
+        assert (
+            50e6 <= loads["outer"]["exec"] <= loads["outer"]["self"] < loads["outer"]["end"] - loads["outer"]["start"]
+        )
+        assert loads["outer"]["compile"] < 50e6
+
+
+def test_a_module_without_bytecode_is_compiled_and_written_once(in_parts):
+    first, second = (loads["outer"] for loads in in_parts)
+    assert first["compiled"]
+    assert not second["compiled"]
+    assert first["compile"] > 0 and first["write"] > 0 and first["unmarshal"] == 0
+    assert second["compile"] == second["write"] == 0 and second["unmarshal"] > 0
+    assert min(one[part] for one in (first, second) for part in ("find", "read")) > 0
+
+
+def test_opening_a_shared_object_is_told_from_running_it(in_parts):
+    extension = in_parts[0]["_ctypes"]
+    assert extension["kind"] == "extension"
+    assert extension["create"] > 0 and extension["read"] == extension["compile"] == 0
+
+
+def test_what_a_loader_of_another_kind_does_is_exec(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import importlib.machinery, sys, time
+
+            class Own:
+                def find_spec(name, path, target=None):
+                    if name == "made_up":
+                        time.sleep(0.03)
+                        return importlib.machinery.ModuleSpec(name, Own, origin="made up")
+                def create_module(spec):
+                    return None
+                def exec_module(module):
+                    time.sleep(0.05)
+
+            sys.meta_path.insert(0, Own)
+            import made_up
+            """
+        )
+    )
+    recorded = record(tmp_path / "run", PYTHON, str(script))
+    (load,) = [load for load in recorded.of_kind("load") if load["name"] == "made_up"]
+    assert load["exec"] >= 50e6
+    assert load["find"] >= 30e6
+    assert load["exec"] + load["find"] <= load["self"]
+
+
 def test_output_and_exit_code_are_those_of_a_plain_run(recorded):
     untouched = plain(PYTHON, SCRIPT, "3")
     assert recorded.outcome.exit_code == untouched.returncode == 3

@@ -10,7 +10,8 @@ from ocrprof.records import read_process, read_records
 PROCESS = {"k": "process", "v": 1, "pid": 7, "ppid": 1, "start": 100, "born": None, "argv": ["python", "train.py"],
            "executable": "/usr/bin/python", "python": "3.11.7", "role": "main", "rank": None, "cwd": "/home",
            "modules": ["sys", "os"]}  # fmt: skip
-LOAD = {"k": "load", "name": "torch.nn", "start": 200, "end": 900, "self": 500, "code": 10, "create": 0, "exec": 650,
+LOAD = {"k": "load", "name": "torch.nn", "start": 200, "end": 900, "self": 500, "blocked": 7, "find": 1, "read": 2,
+        "unmarshal": 3, "compile": 4, "write": 5, "create": 6, "exec": 400, "compiled": True,
         "route": "statement", "thread": 0, "depth": 1, "ok": True, "error": None, "file": "/s/torch/nn/__init__.py",
         "kind": "source", "by": ["/s/torch/__init__.py", 12], "by_module": "torch"}  # fmt: skip
 SPAN = {"k": "span", "name": "hydra.compose", "start": 300, "end": 400, "thread": 0, "loc": ["/a.py", 3], "a": {"x": 1}}

@@ -5,6 +5,7 @@ from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo
 from ocrprof.results.model.hydra import Calls, Composition, ConfigFile, Conversion, HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     Hop,
+    ImportParts,
     ImportRow,
     LazyPair,
     PackageRow,
@@ -49,6 +50,7 @@ __all__ = [
     "Gpu",
     "Hop",
     "HydraFigures",
+    "ImportParts",
     "ImportRow",
     "Instantiation",
     "LazyPair",
