@@ -18,7 +18,8 @@ _MIN_COLUMNS = 16
 
 @dataclass(frozen=True)
 class Bar:
-    """A piece of a lane; `start` and `length` in the unit of its axis. `hint` is shown where a pointer rests."""
+    """A piece of a lane; `start` and `length` in the unit of its axis. `hint` is shown where a pointer rests;
+    what belongs to a `package` lights up with it."""
 
     start: float
     length: float
@@ -26,6 +27,7 @@ class Bar:
     name: str
     hint: str
     faint: bool = False
+    package: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def _lane_bar(bar: Bar, limit: float) -> Html:
         height=_ROW,
         style=f"--k:var(--{bar.color})",
         class_="bar",
-        data_k=bar.name,
+        data_k=bar.name if bar.package is None else None,
+        data_package=bar.package,
     )
 
 

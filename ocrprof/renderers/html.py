@@ -7,37 +7,42 @@ from pathlib import Path
 from typing import Any
 
 from ocrprof.renderers import figures, figures_loops, figures_startup, html_loops, html_startup
-from ocrprof.renderers.markup import Html, join, lines, more, paragraph, prose, section, table, tag
+from ocrprof.renderers.markup import Html, contents, join, lines, more, paragraph, prose, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import BaselineReport, Finding, Report, StartupReport
 from ocrprof.units import format_percent, format_seconds
 
 _ASSETS = Path(__file__).with_name("assets")
+_NUM_FINDINGS = 6
 # Nothing may be fetched, whatever a target's name or output says.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 def startup_html(report: StartupReport) -> str:
     """The page of a start."""
-    body = [
-        _header(report, figures_startup.run_count(report) + f", until {figures.milestone_name(report.until)}"),
+    top = [
+        _header(report, figures_startup.what_was_run(report)),
         *html_startup.headline(report),
         _failures(report),
+    ]
+    body = [
         _findings(report.findings, report) if report.findings or figures_startup.time_to_milestone(report) else None,
         *html_startup.sections(report),
         _environment(report),
         _how_measured(report, figures_startup.noise_notes(report)),
     ]
-    return _document(report, body)
+    return _document(report, [*top, contents(body), *body])
 
 
 def baseline_html(report: BaselineReport) -> str:
     """The page of a baseline: its start, its loops and its memory."""
     limits = figures_loops.limits_text(report.limits)
-    body = [
+    top = [
         _header(report, f"limits imposed on the target: {limits}" if limits else "nothing imposed on the target"),
         html_loops.tiles(report),
         _training_failure(report),
+    ]
+    body = [
         _findings(figures_loops.all_findings(report), report),
         *html_loops.sections(report),
         *_start(report),
@@ -45,7 +50,7 @@ def baseline_html(report: BaselineReport) -> str:
         _how_measured(report, [*_loop_notes(report), *figures.notes_of(report)]),
         _raw(report),
     ]
-    return _document(report, body)
+    return _document(report, [*top, contents(body), *body])
 
 
 def _document(report: Report, body: Iterable[Html | None]) -> str:
@@ -88,7 +93,13 @@ def _findings(findings: Sequence[Finding], report: Report) -> Html:
     if not findings:
         return section("What to change first", paragraph(figures.NO_FINDINGS), anchor="findings")
     cards = [_finding(finding, cwd=report.target.cwd) for finding in findings]
-    return section("What to change first", tag("ol", *cards, class_="findings"), anchor="findings")
+    others = cards[_NUM_FINDINGS:]
+    return section(
+        "What to change first",
+        tag("ol", *cards[:_NUM_FINDINGS], class_="findings"),
+        more(f"{len(others)} more, each of less weight", tag("ol", *others, class_="findings")) if others else None,
+        anchor="findings",
+    )
 
 
 def _finding(finding: Finding, *, cwd: str) -> Html:

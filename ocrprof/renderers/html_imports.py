@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 from ocrprof.renderers import figures
-from ocrprof.renderers.html_parts import more_code
+from ocrprof.renderers.html_links import package_link, shown_packages
+from ocrprof.renderers.html_parts import OWNER_COLORS, bar_cell
 from ocrprof.renderers.icicle import Node, by_importer, by_package, icicle
 from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
-from ocrprof.renderers.places import chain_text, place
-from ocrprof.results.model import PackageRow, StartupReport
+from ocrprof.renderers.places import place
+from ocrprof.results.model import StartupReport
 from ocrprof.units import format_seconds
-
-_NUM_PACKAGES = 15
 
 OWNERS = {"program": "the program’s own", "installed": "installed", "stdlib": "standard library"}
 
@@ -72,28 +71,33 @@ def _load_hint(node: Node, *, cwd: str) -> str:
 
 def _package_table(report: StartupReport) -> Html:
     scale = figures.column_scale(max(package.inclusive_seconds for package in report.packages))
-    shown, others = report.packages[:_NUM_PACKAGES], report.packages[_NUM_PACKAGES:]
+    shown = shown_packages(report)
+    others = [package for package in report.packages if package not in shown]
+    longest = max(package.self_seconds for package in shown)
     rows = [
         [
-            tag("code", package.package, class_=f"owner {package.owner}"),
+            package_link(package.package, shown, class_=f"owner {package.owner}"),
             scale.text(package.self_seconds),
+            bar_cell(package.self_seconds / longest if longest else 0.0, OWNER_COLORS[package.owner]),
             scale.text(package.inclusive_seconds),
             scale.text(package.dominated_seconds) if package.dominated_seconds else "",
             str(package.num_modules),
-            _importer(package, cwd=report.target.cwd),
+            tag("code", place(package.first_importer, cwd=report.target.cwd)),
         ]
         for package in shown
     ]
     unit = scale.unit
-    titles = ["package", f"self {unit}", f"inclusive {unit}", f"only through it {unit}", "modules", "first imported by"]
+    titles = [
+        "package",
+        f"self {unit}",
+        "",
+        f"inclusive {unit}",
+        f"only through it {unit}",
+        "modules",
+        "first imported by",
+    ]
     rest = format_seconds(sum(package.self_seconds for package in others))
     note = f"{len(others)} more packages, {rest} in themselves. " if others else ""
     if report.inserted_modules:
         note += f"{len(report.inserted_modules)} modules came without a load."
-    return join(table(titles, rows, align="lrrrrl"), paragraph(note, class_="note") if note else None)
-
-
-def _importer(package: PackageRow, *, cwd: str) -> Html:
-    """The line that asked first, and below it the way there from the program."""
-    where = tag("code", place(package.first_importer, cwd=cwd))
-    return more_code(where, chain_text(package.chain, cwd=cwd)) if len(package.chain) > 2 else where
+    return join(table(titles, rows, align="lrlrrrl"), paragraph(note, class_="note") if note else None)

@@ -24,6 +24,7 @@ PHASE_COLORS = {
     "exit": "dark",
 }
 
+OWNER_COLORS = {"program": "green", "installed": "blue", "stdlib": "slate"}
 NO_PHASE = "pale"
 """The colour of time in no phase."""
 
@@ -58,8 +59,3 @@ def span_text(start_seconds: float, seconds: float) -> str:
 def subject(one: Construction) -> str:
     """What was built, by its class or else by its kind."""
     return one.kind if one.name == one.kind else one.name.rpartition(".")[2]
-
-
-def more_code(summary: Html, words: str) -> Html:
-    """Code that is shown when its summary is asked for."""
-    return tag("details", tag("summary", summary), tag("code", words))

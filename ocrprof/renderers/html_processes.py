@@ -1,15 +1,18 @@
 """Processes over time, and what the main one built, as lanes."""
 
+from collections.abc import Iterable
+
 from ocrprof.renderers import figures
 from ocrprof.renderers.charts import Bar, LaneRow, lanes
-from ocrprof.renderers.html_parts import NO_PHASE, phase_color, span_text, subject, tick_text
+from ocrprof.renderers.html_links import package_of, shown_packages
+from ocrprof.renderers.html_parts import NO_PHASE, OWNER_COLORS, phase_color, span_text, subject, tick_text
 from ocrprof.renderers.markup import Html, paragraph, section
-from ocrprof.results.model import Process, Run, Segment, StartupReport
+from ocrprof.results.model import ImportRow, Process, Run, Segment, StartupReport
 from ocrprof.results.startup import representative
 
 _NUM_LANES = 40
 
-_NUM_BUILT_ROWS = 4
+_NUM_ROWS = 4
 
 _MIN_SHARE_BUILT = 0.002
 
@@ -50,7 +53,8 @@ def _lane_rows(report: StartupReport, run: Run) -> list[LaneRow]:
         bars = [_life(process, run), *(_phase_bar(one, run) for one in pieces.get(process.pid, ()))]
         rows.append(LaneRow(process.role, _detail(process), [bar for bar in bars if bar is not None]))
         if process.pid == main_pid:
-            rows += [LaneRow("built" if not row else "", "", bars) for row, bars in enumerate(_built_bars(report, run))]
+            rows += [LaneRow("" if row else "built", "", bars) for row, bars in enumerate(_built_bars(report, run))]
+            rows += [LaneRow("" if row else "loaded", "", bars) for row, bars in enumerate(_load_bars(report, run))]
     return rows
 
 
@@ -82,20 +86,48 @@ def _phase_bar(one: Segment, run: Run) -> Bar | None:
 
 def _built_bars(report: StartupReport, run: Run) -> list[list[Bar]]:
     """What was built, in as many rows as it takes for none to overlap, up to a few."""
-    rows: list[list[Bar]] = []
-    for one in report.constructions:
-        if one.seconds < _MIN_SHARE_BUILT * run.wall_seconds:
-            continue
-        bar = Bar(
+    return _in_rows(
+        Bar(
             one.start_seconds,
             one.seconds,
             phase_color(one.phase),
             subject(one),
             f"{one.kind} {one.name}: {span_text(one.start_seconds, one.seconds)}",
         )
+        for one in report.constructions
+        if one.seconds >= _MIN_SHARE_BUILT * run.wall_seconds
+    )
+
+
+def _load_bars(report: StartupReport, run: Run) -> list[list[Bar]]:
+    """The outermost load of each package that the page tells of, those inside it below."""
+    first: dict[str, ImportRow] = {}
+    for row in report.imports:
+        known = first.get(package_of(row.module))
+        if row.thread == 0 and (known is None or row.inclusive_seconds > known.inclusive_seconds):
+            first[package_of(row.module)] = row
+    owners = {row.package: row.owner for row in shown_packages(report)}
+    loads = [(package, row) for package, row in first.items() if package in owners]
+    return _in_rows(
+        Bar(
+            row.start_seconds,
+            row.inclusive_seconds,
+            OWNER_COLORS[owners[package]],
+            package,
+            f"{row.module}: {span_text(row.start_seconds, row.inclusive_seconds)}",
+            package=package,
+        )
+        for package, row in sorted(loads, key=lambda load: (load[1].start_seconds, -load[1].inclusive_seconds))
+        if row.inclusive_seconds >= _MIN_SHARE_BUILT * run.wall_seconds
+    )
+
+
+def _in_rows(bars: Iterable[Bar]) -> list[list[Bar]]:
+    rows: list[list[Bar]] = []
+    for bar in bars:
         free = next((row for row in rows if row[-1].start + row[-1].length <= bar.start), None)
         if free is not None:
             free.append(bar)
-        elif len(rows) < _NUM_BUILT_ROWS:
+        elif len(rows) < _NUM_ROWS:
             rows.append([bar])
     return rows

@@ -1,6 +1,18 @@
 """The parts of an HTML page that tell of a start: its headline, its phases and runs, and the order of all others."""
 
-from ocrprof.renderers import figures, figures_startup, html_built, html_hydra, html_imports, html_processes
+from ocrprof.renderers import (
+    figures,
+    figures_startup,
+    html_access,
+    html_built,
+    html_chains,
+    html_checks,
+    html_hydra,
+    html_imports,
+    html_instantiate,
+    html_processes,
+    html_savings,
+)
 from ocrprof.renderers.charts import Bar, Point, StripRow, legend, stack, strip
 from ocrprof.renderers.html_parts import bar_cell, phase_color, swatch, tick_text
 from ocrprof.renderers.markup import Html, more, paragraph, section, table, tag
@@ -14,7 +26,7 @@ def headline(report: StartupReport) -> list[Html]:
     if total is None:
         return [paragraph(figures_startup.startup_line(report), class_="hero")]
     reached = figures_startup.time_to_milestone(report)
-    what = f"to {figures.milestone_name(report.until)}" if reached else "until the last run ended"
+    what = f"to {figures_startup.name_of_milestone(report)}" if reached else "until the last run ended"
     runs = figures_startup.run_count(report)
     facts = [f"median of {runs}" if total.n > 1 else runs]
     if total.ci95:
@@ -29,11 +41,16 @@ def headline(report: StartupReport) -> list[Html]:
 def sections(report: StartupReport) -> list[Html | None]:
     """The sections behind the findings, in the order in which they prove them."""
     return [
-        _phases(report),
         html_processes.html_section(report),
+        _phases(report),
         html_imports.html_section(report),
-        html_built.html_section(report),
+        html_chains.html_section(report),
+        html_savings.html_section(report),
         html_hydra.html_section(report),
+        html_instantiate.html_section(report),
+        html_built.html_section(report),
+        html_access.html_section(report),
+        html_checks.html_section(report),
     ]
 
 

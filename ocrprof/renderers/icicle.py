@@ -83,7 +83,7 @@ def icicle(root: Node, *, owners: Mapping[str, str], hint: Callable[[Node], str]
     cells.sort(key=lambda cell: (cell.depth, cell.start))
     height = _CELL_HEIGHT * (min(max(cell.depth for cell in cells), _MAX_ROWS - 1) + 1)
     boxes = [_box(cell, owners, hint) for cell in cells]
-    return tag("div", *boxes, class_="icicle", style=f"height:{height}px", role="img", aria_label=label)
+    return tag("div", *boxes, class_="icicle", style=f"height:{height}px", role="group", aria_label=label)
 
 
 def _cells(node: Node, start: float, depth: int, total: float) -> Iterator[_Cell]:
@@ -100,4 +100,5 @@ def _box(cell: _Cell, owners: Mapping[str, str], hint: Callable[[Node], str]) ->
     owner = owners.get(cell.node.name.partition(".")[0], "all" if not cell.node.name else "installed")
     style = f"left:{percent(cell.start)};width:{percent(cell.share)};top:{_CELL_HEIGHT * cell.depth}px"
     tiny = "" if cell.share >= _MIN_SHARE_OF_TEXT else " tiny"
-    return tag("i", cell.node.label, class_=owner + tiny, style=style, title=hint(cell.node))
+    package = cell.node.name.partition(".")[0] or None
+    return tag("i", cell.node.label, class_=owner + tiny, style=style, title=hint(cell.node), data_package=package)

@@ -50,9 +50,24 @@ def lines(rows: Iterable[str]) -> Html:
     return join(*rows, by="\n")
 
 
-def section(heading: str, *children: Html | None, anchor: str) -> Html:
+class Section(Html):
+    """A part of a page, with what a table of contents says of it."""
+
+    heading: str
+    anchor: str
+
+
+def section(heading: str, *children: Html | None, anchor: str) -> Section:
     """A part of a page under a heading, which a link can point to."""
-    return tag("section", tag("h2", heading), *children, id=anchor)
+    part = Section(tag("section", tag("h2", heading), *children, id=anchor))
+    part.heading, part.anchor = heading, anchor
+    return part
+
+
+def contents(parts: Iterable[Html | None]) -> Html:
+    """Links to the sections among the parts."""
+    links = [tag("a", part.heading, href=f"#{part.anchor}") for part in parts if isinstance(part, Section)]
+    return tag("nav", *links, aria_label="sections of this page")
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, align: str, class_: str | None = None) -> Html:

@@ -3,7 +3,7 @@
 import os.path
 import re
 import unicodedata
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from ocrprof.results.model import Location
 
@@ -53,6 +53,16 @@ def chain_text(chain: list[str], *, cwd: str) -> str:
         kept += names if length <= 3 else [names[0], "…", names[-1]]
         start += length
     return " → ".join(plain(name) for name in kept)
+
+
+def chain_steps(chain: list[str], *, cwd: str) -> list[tuple[str, str]]:
+    """Each hop of a chain of `module (file:line)` items: the line, and the module that it loads."""
+    steps = []
+    for item, after in pairwise(chain):
+        hop, target = _HOP.match(item), _HOP.match(after)
+        where = f"{short_path(hop['file'], cwd=cwd)}:{hop['line']}" if hop else plain(item)
+        steps.append((where, plain(target["module"] if target else after)))
+    return steps
 
 
 def num_cells(text: str) -> int:

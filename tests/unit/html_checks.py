@@ -54,7 +54,7 @@ class _Reader(HTMLParser):
 
 
 def read_page(page: str) -> Element:
-    """The page's root element, after the check that all is closed and every id is there once."""
+    """The root element, after the check that all is closed, every id is there once, and every link leads to one."""
     assert page.startswith("<!DOCTYPE html>")
     reader = _Reader()
     reader.feed(page)
@@ -63,6 +63,8 @@ def read_page(page: str) -> Element:
     root = reader.open[0].one("html")
     ids = [one.attributes["id"] for one in _everything(root) if "id" in one.attributes]
     assert len(ids) == len(set(ids))
+    dangling = {link.attributes["href"] for link in root.all("a")} - {f"#{name}" for name in ids}
+    assert not dangling
     return root
 
 
@@ -70,9 +72,14 @@ def fetched_by(root: Element) -> list[str]:
     """What a browser would go and get, or could be led to."""
     found = []
     for one in _everything(root):
-        if one.name in ("link", "img", "iframe", "object", "embed", "base", "a", "form"):
+        if one.name in ("link", "img", "iframe", "object", "embed", "base", "form"):
             found.append(one.name)
-        found += [f"{name}={value}" for name, value in one.attributes.items() if name in ("src", "href", "xlink:href")]
+        within = one.name == "a" and one.attributes.get("href", "").startswith("#")
+        found += [
+            f"{name}={value}"
+            for name, value in one.attributes.items()
+            if name in ("src", "href", "xlink:href") and not within
+        ]
         found += [f"{name}={value}" for name, value in one.attributes.items() if "url(" in value or name[:2] == "on"]
     return found
 

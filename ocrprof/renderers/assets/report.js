@@ -1,6 +1,6 @@
 "use strict";
 
-// Boxes of imports: a click makes one box the whole width; the crumbs lead back.
+// Boxes of imports: a click, or Enter, makes one box the whole width; the crumbs lead back; arrows go from box to box.
 for (const icicle of document.querySelectorAll(".icicle")) {
   const boxes = [...icicle.children].map((box) => ({
     box,
@@ -36,7 +36,34 @@ for (const icicle of document.querySelectorAll(".icicle")) {
       crumbs.append(button);
     });
   }
-  boxes.forEach((one) => { one.box.onclick = () => zoom(one); });
+
+  const seen = (one) => one && one.box.style.display !== "none";
+  const beside = (one, step) => boxes.filter((other) => other.row === one.row && seen(other)).at(
+    boxes.filter((other) => other.row === one.row && seen(other)).indexOf(one) + step);
+  const moves = {
+    ArrowDown: (one) => boxes.find((other) => other.row === one.row + 1 && contains(one, other) && seen(other)),
+    ArrowUp: (one) => boxes.findLast((other) => other.row === one.row - 1 && contains(other, one) && seen(other)),
+    ArrowRight: (one) => beside(one, 1),
+    ArrowLeft: (one) => beside(one, -1),
+  };
+  for (const one of boxes) {
+    one.box.tabIndex = one === boxes[0] ? 0 : -1;
+    one.box.setAttribute("role", "button");
+    one.box.setAttribute("aria-label", one.box.title);
+    one.box.onclick = () => zoom(one);
+    one.box.onkeydown = (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        one.box.click();
+      }
+      const next = moves[event.key]?.(one);
+      if (!next) return;
+      event.preventDefault();
+      one.box.tabIndex = -1;
+      next.box.tabIndex = 0;
+      next.box.focus();
+    };
+  }
 }
 
 // Lanes: wider and narrower, to see what lasts a moment only.
@@ -63,6 +90,53 @@ for (const item of document.querySelectorAll("li[data-k], .swatch[data-k]")) {
   item.onmouseenter = () => { document.body.classList.add("lit"); same.forEach((one) => one.classList.add("on")); };
   item.onmouseleave = () => { document.body.classList.remove("lit"); same.forEach((one) => one.classList.remove("on")); };
 }
+
+// A package that is chosen anywhere is marked everywhere, its chain is opened, and a bar leads from view to view.
+const bar = document.createElement("aside");
+bar.className = "chosen-bar";
+bar.setAttribute("aria-live", "polite");
+
+function button(words, action) {
+  const one = document.createElement("button");
+  one.textContent = words;
+  one.onclick = action;
+  return one;
+}
+
+function choose(name) {
+  document.querySelectorAll(".chosen").forEach((one) => one.classList.remove("chosen"));
+  bar.replaceChildren();
+  if (!name) { bar.remove(); return; }
+  const places = new Map();
+  for (const one of document.querySelectorAll(`[data-package="${CSS.escape(name)}"]`)) {
+    one.classList.add("chosen");
+    if (one.tagName === "DETAILS") one.open = true;
+    const part = one.closest("section");
+    if (part && one.getClientRects().length && !places.has(part)) places.set(part, one);
+  }
+  const title = document.createElement("b");
+  title.textContent = name;
+  bar.append(title);
+  for (const [part, one] of places) {
+    bar.append(button(part.querySelector("h2").textContent, () => one.scrollIntoView({ block: "center" })));
+  }
+  bar.append(button("close", () => choose(null)));
+  document.body.append(bar);
+}
+
+document.addEventListener("click", (event) => {
+  const one = event.target.closest("[data-package]");
+  if (one && one.tagName !== "DETAILS") choose(one.dataset.package);
+});
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") choose(null); });
+
+// A link to an entry opens it, also where the page was opened by that link.
+function openTarget() {
+  const entry = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (entry?.dataset.package) choose(entry.dataset.package);
+}
+addEventListener("hashchange", openTarget);
+openTarget();
 
 // Paper cannot be clicked.
 addEventListener("beforeprint", () => {
