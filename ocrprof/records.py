@@ -118,6 +118,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecation:
+    """A module's warning of its own deprecation, raised while it was loaded."""
+
+    name: str
+    text: str
+    category: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The last record of a process that was not killed. `cost_ns`: calibrated cost of the hooks."""
 
@@ -164,6 +174,7 @@ class ProcessRecords:
     def mark(self, name: str) -> int | None:
         """When the first mark of that name was set, in ns; None without one."""
         return min((mark.at_ns for mark in self.marks if mark.name == name), default=None)
+    deprecations: tuple[Deprecation, ...] = ()
 
 
 def read_records(directory: Path) -> list[ProcessRecords]:
@@ -222,6 +233,7 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
     gathered = _Gathered()
     num_broken = 0
     for one in fields[1:]:
+    deprecations: list[Deprecation] = field(default_factory=list)
         reader = _READERS.get(one.get("k", ""))
         if reader is None:
             continue  # a kind that a later recorder adds
@@ -269,6 +281,7 @@ def _with_device_times(gathered: _Gathered) -> list[Span]:
         return gathered.spans
     spans = []
     for span in gathered.spans:
+        deprecations=tuple(gathered.deprecations),
         device_ns = gathered.device_ns.get((span.name, span.start_ns))
         if device_ns is not None:
             span = replace(span, attributes={**span.attributes, "device": device_ns})
@@ -376,6 +389,10 @@ def _read_note(gathered: _Gathered, one: Fields) -> None:
 
 
 def _read_device(gathered: _Gathered, one: Fields) -> None:
+def _read_deprecation(gathered: _Gathered, one: Fields) -> None:
+    gathered.deprecations.append(Deprecation(one["name"], one["text"], one["category"], one["at"]))
+
+
     gathered.device_ns[one["name"], one["start"]] = one["device"]
 
 
@@ -405,3 +422,4 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "totals": _read_totals,
     "end": _read_end,
 }
+    "deprecation": _read_deprecation,

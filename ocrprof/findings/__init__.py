@@ -11,6 +11,7 @@ from ocrprof.findings.access import dataset_scans, network_waits
 from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
 from ocrprof.findings.compose import slow_compose
 from ocrprof.findings.environment import (
+from ocrprof.findings.deprecations import deprecated_modules
     broken_installs,
     debug_settings,
     missing_bytecode,
@@ -54,6 +55,7 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     duplicate_modules,
     slow_exit,
     noisy,
+    deprecated_modules,
 )
 BASELINE_RULES: tuple[Callable[[BaselineReport], list[Finding]], ...] = (
     bottlenecks,

@@ -8,6 +8,7 @@ from ocrprof.measure.sources import read_program_uses, read_sources
 from ocrprof.plan import StartupPlan
 from ocrprof.records import ProcessRecords
 from ocrprof.results.deferral import Start, best_savings, what_if, why
+from ocrprof.results.deprecations import deprecated_modules
 from ocrprof.results.import_graph import owners_of, top_level
 from ocrprof.results.model import ImportRow, SourceReading
 from ocrprof.results.module_graph import main_file
@@ -27,7 +28,9 @@ def answer(
     counted: Sequence[Sequence[ProcessRecords]],
     progress: Callable[[str], None],
 ) -> dict[str, Any]:  # Any: rows of several kinds
-    """`why`, `what_if`, `savings` and `sources` as a StartupReport has them; none where nothing was recorded.
+    """`why`, `what_if`, `savings`, `deprecated_modules` and `sources` as a StartupReport has them.
+
+    None of them where nothing was recorded.
 
     `counted`: the records of every counted run, of which `records` are those that the report's tables tell of.
     """
@@ -44,7 +47,7 @@ def answer(
     sources = read_sources(files, limit_seconds=None if asked else _PATIENCE_SECONDS)
     if not sources.complete:
         progress(f"gave up after {sources.seconds:.0f} s: what deferring imports would save is left out this time")
-        return {}
+        return {"deprecated_modules": deprecated_modules(main, rows, graph=None)}
     owners = owners_of(rows)
     own_files = {row.file for row in rows if row.file in sources.imports and owners[top_level(row.module)] == "program"}
     uses = read_program_uses({file for file in (*own_files, own) if file is not None}, main=own)
@@ -55,6 +58,7 @@ def answer(
     return {
         "sources": SourceReading(num_files=len(files), num_unreadable=sources.num_unreadable, seconds=sources.seconds),
         "savings": best_savings(start, of_seconds=seconds),
+        "deprecated_modules": deprecated_modules(main, rows, graph=start.graph) if main.deprecations else [],
         "why": why(plan.why, start) if plan.why in loaded else None,
         "what_if": what_if(plan.what_if, start, runs=mains) if plan.what_if in loaded else None,
     }

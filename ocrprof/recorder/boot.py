@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # module of the target → (recorder file, function). The function runs once, when the target has just loaded that module.
 HOOKS = {
     "threading": ("stop", "patch_threading"),
+    "warnings": ("deprecations", "patch_warnings"),
     "socket": ("access", "patch_socket"),
     "argparse": ("stop", "patch_argparse"),
     "hydra._internal.utils": ("hydra", "patch_main"),

@@ -1,7 +1,9 @@
 """The schema of `report.json`, `ocrprof/1`. SI units, the unit in the name; raw samples are kept beside statistics."""
 
+from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.checks import ColdPair, ColdStarts, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
+from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.hydra import Calls, Composition, ConfigFile, Conversion, HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     Hop,
@@ -35,6 +37,7 @@ __all__ = [
     "SCHEMA",
     "AnyReport",
     "BaselineReport",
+    "CallCounts",
     "Calls",
     "ColdPair",
     "ColdStarts",
@@ -42,6 +45,7 @@ __all__ = [
     "ConfigFile",
     "Construction",
     "Conversion",
+    "DeprecatedModule",
     "DoctorReport",
     "Environment",
     "FileAccess",
@@ -68,6 +72,7 @@ __all__ = [
     "Phase",
     "Priority",
     "Process",
+    "RepeatedCalls",
     "Report",
     "Run",
     "RunStatus",

@@ -18,6 +18,7 @@ from ocrprof.results.doctor import (
 from ocrprof.results.model.checks import ColdStarts, Overhead
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
 from ocrprof.results.model.hydra import HydraFigures, Instantiation
+from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.imports import ImportRow, PackageRow, Saving, SourceReading, WhatIf, Why
 from ocrprof.results.model.loops import LoopStatistics, Memory
 from ocrprof.results.model.runs import Run, Segment
@@ -85,6 +86,10 @@ class BaselineReport(Value):
     schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
     kind: Literal["baseline"] = "baseline"
     created: str
+    calls: CallCounts | None = Field(default=None, description="at level full, from two further runs")
+    deprecated_modules: list[DeprecatedModule] = []
+    workers: list[WorkerGroup] = []
+    ranks: RankFigures | None = Field(default=None, description="None where there are not several")
     tool: Tool
     target: TargetInfo
     environment: Environment
