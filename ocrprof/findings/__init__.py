@@ -9,6 +9,7 @@ from typing import overload
 
 from ocrprof.findings.access import dataset_scans, network_waits
 from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
+from ocrprof.findings.calls import repeated_lookups
 from ocrprof.findings.compose import slow_compose
 from ocrprof.findings.environment import (
 from ocrprof.findings.deprecations import deprecated_modules
@@ -51,6 +52,7 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     compiles_at_init,
     eager_loggers,
     eager_datasets,
+    repeated_lookups,
     late_imports,
     duplicate_modules,
     slow_exit,

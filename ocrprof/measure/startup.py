@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ocrprof.measure.call_counts import count_calls
 from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.environment import describe_environment, describe_tool
 from ocrprof.measure.import_questions import answer
@@ -46,6 +47,8 @@ def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
     except KeyboardInterrupt:
         progress("interrupted: the report holds what was measured")
     report = _report(plan, runner.target, until=runner.until, runs=runs, measured=measured, progress=progress)
+    if plan.level == "full" and plan.probe is None and all(run.reached for run in report.runs):
+        report = report.model_copy(update={"calls": count_calls(runner.run, progress=progress)})
     if lazy is None or report.what_if is None:
         return report
     ordinary = [run for run in runs if not run.warmup]

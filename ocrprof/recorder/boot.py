@@ -64,6 +64,10 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
     load("stop").register_exit(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
     return recorder
+    if "OCRPROF_COUNT_CALLS" in os.environ:
+        load("call_counts").install(recorder)
+    if "OCRPROF_TIME_CALLS" in os.environ:
+        load("calls").install(recorder, os.environ["OCRPROF_TIME_CALLS"])
 
 
 def _after_fork(recorder: "Recorder", load: "Callable[[str], ModuleType]", run_dir: str) -> None:

@@ -15,6 +15,7 @@ from ocrprof.results.doctor import (
     Resources,
     WandbState,
 )
+from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.checks import ColdStarts, Overhead
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
 from ocrprof.results.model.hydra import HydraFigures, Instantiation
