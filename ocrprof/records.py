@@ -59,6 +59,17 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A thread that waited for a module which another one was loading; `by` is the line that asked for it."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    thread: int
+    by: Line | None
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One timed piece of work. `thread` 0 is the process's main thread."""
 
@@ -155,6 +166,7 @@ class ProcessRecords:
     cwd: str = ""
     modules_at_start: frozenset[str] = frozenset()
     loads: tuple[Load, ...] = ()
+    waits: tuple[Wait, ...] = ()
     spans: tuple[Span, ...] = ()
     open: tuple[Open, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -213,6 +225,7 @@ class _Gathered:
     """The records of one process by kind, as they are read."""
 
     loads: list[Load] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     begun: list[Open] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
@@ -257,6 +270,7 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         cwd=head.get("cwd", ""),
         modules_at_start=frozenset(head.get("modules", ())),
         loads=tuple(gathered.loads),
+        waits=tuple(gathered.waits),
         spans=tuple(_with_device_times(gathered)),
         open=tuple(_still_open(gathered)),
         marks=tuple(gathered.marks),
@@ -339,6 +353,10 @@ def _read_parts(one: Fields) -> LoadParts:
     )
 
 
+def _read_wait(gathered: _Gathered, one: Fields) -> None:
+    gathered.waits.append(Wait(one["name"], one["start"], one["end"], one["thread"], _line(one.get("by"))))
+
+
 def _read_span(gathered: _Gathered, one: Fields) -> None:
     span = Span(one["name"], one["start"], one["end"], one["thread"], _line(one.get("loc")), one.get("a") or {})
     gathered.spans.append(span)
@@ -407,6 +425,7 @@ def _read_end(gathered: _Gathered, one: Fields) -> None:
 
 _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "load": _read_load,
+    "wait": _read_wait,
     "span": _read_span,
     "begin": _read_begin,
     "mark": _read_mark,

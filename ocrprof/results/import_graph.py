@@ -45,7 +45,7 @@ def import_rows(
             thread=load.thread,
             ok=load.ok,
             error=load.error,
-            parts=_parts(load.parts),
+            parts=seconds_of_parts(load.parts),
             blocked_seconds=load.blocked_ns / 1e9,
             compiled=load.compiled,
         )
@@ -54,7 +54,8 @@ def import_rows(
     ]
 
 
-def _parts(parts: LoadParts) -> ImportParts:
+def seconds_of_parts(parts: LoadParts) -> ImportParts:
+    """The same in seconds."""
     return ImportParts(
         find_seconds=parts.find_ns / 1e9,
         read_seconds=parts.read_ns / 1e9,

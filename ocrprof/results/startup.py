@@ -17,20 +17,28 @@ from ocrprof.results.model import (
     Construction,
     FileAccess,
     HydraFigures,
+    ImportConditions,
     ImportRow,
     Instantiation,
+    MilestoneUsage,
     NetworkWait,
     Observer,
     PackageRow,
     Phase,
     Process,
+    ProcessImports,
+    RankFigures,
     Run,
     RunStatus,
     Segment,
+    WorkerGroup,
 )
-from ocrprof.results.phases import Timeline, attribute, failing_phase
+from ocrprof.results.phases import Timeline, attribute, failing_phase, ranks_of
+from ocrprof.results.process_imports import build_import_conditions, build_process_imports, build_usage
+from ocrprof.results.ranks import build_ranks
 from ocrprof.results.summary import is_measured
 from ocrprof.results.timelines import build_timeline
+from ocrprof.results.workers import build_workers
 
 
 def build_run(
@@ -73,6 +81,9 @@ class StartupTables:
     packages: list[PackageRow] = field(default_factory=list)
     instantiations: list[Instantiation] = field(default_factory=list)
     constructions: list[Construction] = field(default_factory=list)
+    import_conditions: ImportConditions | None = None
+    process_imports: list[ProcessImports] = field(default_factory=list)
+    usage: list[MilestoneUsage] = field(default_factory=list)
     inserted_modules: list[str] = field(default_factory=list)
     hydra: HydraFigures | None = None
     file_access: list[FileAccess] = field(default_factory=list)
@@ -99,6 +110,9 @@ def build_tables(
         packages=package_rows(imports),
         instantiations=build_instantiations(main, end_ns=timeline.end_ns),
         constructions=build_constructions(main, phase_at=timeline.phase_at, **window),
+        import_conditions=build_import_conditions(main, **window),
+        process_imports=build_process_imports(records, **window),
+        usage=build_usage(main, **window),
         inserted_modules=sorted(main.inserted),
         hydra=build_hydra(main, **window),
         file_access=build_file_access(main),

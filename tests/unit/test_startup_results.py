@@ -3,7 +3,7 @@
 import pytest
 from recorded import MS, SPAWN, load, ns, process, span
 
-from ocrprof.results.model import Observer
+from ocrprof.results.model import Observer, StartupReport
 from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
 from ocrprof.results.summary import milestone_key, summarize
 
@@ -110,10 +110,7 @@ def test_tables_are_of_the_main_process_and_of_what_began_before_the_milestone()
     assert [(row.module, row.pid, row.phase) for row in tables.imports] == [("torch", 101, "imports")]
     assert [row.package for row in tables.packages] == ["torch"]
     assert tables.inserted_modules == ["alias"]
-    assert set(tables.as_fields()) == {
-        "timeline", "imports", "packages", "instantiations", "constructions", "inserted_modules", "hydra",
-        "file_access", "network",
-    }  # fmt: skip
+    assert set(tables.as_fields()) <= set(StartupReport.model_fields)
 
 
 def test_without_records_the_tables_are_empty():

@@ -79,6 +79,52 @@ class PackageRow(Value):
     chain: list[str] = Field(default=[], description="from the program's own file to the package, `module (file:line)`")
 
 
+class ProcessImports(Value):
+    """What one process loaded before the milestone. `seconds`: a module was being loaded on its main thread."""
+
+    pid: int
+    role: str = Field(description="main, worker, rank or helper, as the process told of itself")
+    rank: int | None = None
+    start_seconds: float = Field(description="from the spawn of the target to this process's recorder")
+    num_loads: int
+    num_compiled: int = Field(default=0, description="of them from source, for want of bytecode")
+    seconds: float
+    parts: ImportParts = Field(default=ImportParts(), description="of `seconds`")
+    packages: list[Part] = Field(default=[], description="the longest by self time")
+
+
+class ImportWait(Value):
+    """A thread that waited for a module that another thread was loading."""
+
+    module: str
+    thread: int
+    start_seconds: float
+    seconds: float
+    importer: Location | None = None
+
+
+class ImportConditions(Value):
+    """What went on beside the loads of the main process, and makes their times longer than they would be alone."""
+
+    collections: int = Field(default=0, description="of garbage, inside loads; their time is part of the loads' exec")
+    collecting_seconds: float = 0.0
+    concurrent_seconds: float = Field(default=0.0, description="in which several threads were loading at once")
+    num_threads: int = Field(default=0, description="that loaded anything")
+    waits: list[ImportWait] = []
+    deepest: int = Field(default=0, description="loads inside one another")
+
+
+class MilestoneUsage(Value):
+    """What the kernel did for the main process from the mark before to this one."""
+
+    mark: str
+    at_seconds: float = Field(description="from the spawn of the target")
+    minor_faults: int
+    major_faults: int = Field(description="pages that came from a disk")
+    read_bytes: int = Field(description="asked for by read calls, from the page cache too")
+    disk_read_bytes: int
+
+
 class Hop(Value):
     """A module on the way to another one, and its line that leads on; None where that line is not known, or the end."""
 

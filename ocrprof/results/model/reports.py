@@ -18,10 +18,21 @@ from ocrprof.results.doctor import (
 from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.checks import ColdStarts, Overhead
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
-from ocrprof.results.model.hydra import HydraFigures, Instantiation
 from ocrprof.results.model.deprecations import DeprecatedModule
-from ocrprof.results.model.imports import ImportRow, PackageRow, Saving, SourceReading, WhatIf, Why
+from ocrprof.results.model.hydra import HydraFigures, Instantiation
+from ocrprof.results.model.imports import (
+    ImportConditions,
+    ImportRow,
+    MilestoneUsage,
+    PackageRow,
+    ProcessImports,
+    Saving,
+    SourceReading,
+    WhatIf,
+    Why,
+)
 from ocrprof.results.model.loops import LoopStatistics, Memory
+from ocrprof.results.model.processes import RankFigures, WorkerGroup
 from ocrprof.results.model.runs import Run, Segment
 from ocrprof.results.model.values import Location, Priority, Value
 from ocrprof.results.model.work import Construction, FileAccess, NetworkWait
@@ -66,6 +77,9 @@ class StartupReport(Value):
     )
     imports: list[ImportRow] = []
     packages: list[PackageRow] = []
+    import_conditions: ImportConditions | None = None
+    process_imports: list[ProcessImports] = Field(default=[], description="of every process that loaded anything")
+    usage: list[MilestoneUsage] = []
     inserted_modules: list[str] = []
     instantiations: list[Instantiation] = []
     constructions: list[Construction] = []
