@@ -118,6 +118,16 @@ class Lazy:
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecation:
+    """A module's warning of its own deprecation, raised while it was loaded."""
+
+    name: str
+    text: str
+    category: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What the process itself knew of its memory at the end; the CUDA figures are the allocator's."""
 
@@ -126,16 +136,6 @@ class Memory:
     cuda_allocated_bytes: int | None
     cuda_reserved_bytes: int | None
     cuda_peak_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Deprecation:
-    """A module's warning of its own deprecation, raised while it was loaded."""
-
-    name: str
-    text: str
-    category: str
-    at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,7 @@ class ProcessRecords:
     executable: str = ""
     python: str = ""
     rank: int | None = None
+    world_size: int = 1
     cwd: str = ""
     modules_at_start: frozenset[str] = frozenset()
     loads: tuple[Load, ...] = ()
@@ -173,6 +174,7 @@ class ProcessRecords:
     milestones: tuple[Mark, ...] = ()
     inserted: tuple[str, ...] = ()
     lazy: tuple[Lazy, ...] = ()
+    deprecations: tuple[Deprecation, ...] = ()
     config: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -186,7 +188,6 @@ class ProcessRecords:
     def mark(self, name: str) -> int | None:
         """When the first mark of that name was set, in ns; None without one."""
         return min((mark.at_ns for mark in self.marks if mark.name == name), default=None)
-    deprecations: tuple[Deprecation, ...] = ()
 
 
 def read_records(directory: Path) -> list[ProcessRecords]:
@@ -232,6 +233,7 @@ class _Gathered:
     milestones: list[Mark] = field(default_factory=list)
     inserted: list[str] = field(default_factory=list)
     lazy: list[Lazy] = field(default_factory=list)
+    deprecations: list[Deprecation] = field(default_factory=list)
     config: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -239,6 +241,8 @@ class _Gathered:
     notes: list[str] = field(default_factory=list)
     device_ns: dict[tuple[str, int], int] = field(default_factory=dict)
     totals: Fields = field(default_factory=dict)
+    rank: int | None = None
+    world_size: int | None = None
     end: End | None = None
 
 
@@ -246,7 +250,6 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
     gathered = _Gathered()
     num_broken = 0
     for one in fields[1:]:
-    deprecations: list[Deprecation] = field(default_factory=list)
         reader = _READERS.get(one.get("k", ""))
         if reader is None:
             continue  # a kind that a later recorder adds
@@ -260,13 +263,14 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         pid=head["pid"],
         parent_pid=head["ppid"],
         start_ns=head["start"],
-        role=head["role"],
+        role=head["role"] if gathered.rank is None or gathered.world_size == 1 else "rank",
         path=path,
         born_ns=head.get("born"),
         argv=tuple(head.get("argv", ())),
         executable=head.get("executable", ""),
         python=head.get("python", ""),
-        rank=head.get("rank"),
+        rank=head.get("rank") if gathered.rank is None else gathered.rank,
+        world_size=gathered.world_size or head.get("world_size") or 1,
         cwd=head.get("cwd", ""),
         modules_at_start=frozenset(head.get("modules", ())),
         loads=tuple(gathered.loads),
@@ -277,6 +281,7 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         milestones=tuple(gathered.milestones),
         inserted=tuple(gathered.inserted),
         lazy=tuple(gathered.lazy),
+        deprecations=tuple(gathered.deprecations),
         config=gathered.config,
         memory=gathered.memory,
         metrics=gathered.metrics,
@@ -295,7 +300,6 @@ def _with_device_times(gathered: _Gathered) -> list[Span]:
         return gathered.spans
     spans = []
     for span in gathered.spans:
-        deprecations=tuple(gathered.deprecations),
         device_ns = gathered.device_ns.get((span.name, span.start_ns))
         if device_ns is not None:
             span = replace(span, attributes={**span.attributes, "device": device_ns})
@@ -385,6 +389,10 @@ def _read_lazy(gathered: _Gathered, one: Fields) -> None:
     gathered.lazy.append(lazy)
 
 
+def _read_deprecation(gathered: _Gathered, one: Fields) -> None:
+    gathered.deprecations.append(Deprecation(one["name"], one["text"], one["category"], one["at"]))
+
+
 def _read_config(gathered: _Gathered, one: Fields) -> None:
     gathered.config = one["config"]
 
@@ -407,16 +415,16 @@ def _read_note(gathered: _Gathered, one: Fields) -> None:
 
 
 def _read_device(gathered: _Gathered, one: Fields) -> None:
-def _read_deprecation(gathered: _Gathered, one: Fields) -> None:
-    gathered.deprecations.append(Deprecation(one["name"], one["text"], one["category"], one["at"]))
-
-
     gathered.device_ns[one["name"], one["start"]] = one["device"]
 
 
 def _read_totals(gathered: _Gathered, one: Fields) -> None:
     # Each holds all that was counted since the process began: the last one counts.
     gathered.totals[one["of"]] = one["a"]
+
+
+def _read_rank(gathered: _Gathered, one: Fields) -> None:
+    gathered.rank, gathered.world_size = one["rank"], one["world_size"]
 
 
 def _read_end(gathered: _Gathered, one: Fields) -> None:
@@ -432,6 +440,7 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "milestone": _read_milestone,
     "inserted": _read_inserted,
     "lazy": _read_lazy,
+    "deprecation": _read_deprecation,
     "config": _read_config,
     "memory": _read_memory,
     "metrics": _read_metrics,
@@ -439,6 +448,6 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "note": _read_note,
     "device": _read_device,
     "totals": _read_totals,
+    "rank": _read_rank,
     "end": _read_end,
 }
-    "deprecation": _read_deprecation,
