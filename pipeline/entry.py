@@ -20,6 +20,7 @@ def run(task: Callable[[Any], None], *, config_name: str) -> int:
     try:
         import hydra
 
+        from pipeline.composing import composed_once
         from pipeline.config import config_dir
         from pipeline.failures import explain
 
@@ -34,7 +35,8 @@ def run(task: Callable[[Any], None], *, config_name: str) -> int:
                 raise SystemExit(_usage_error(explain(error))) from error
 
         try:
-            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(explaining)()
+            with composed_once():
+                hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=config_name)(explaining)()
         except Exception as error:
             if explain(error) is None:
                 raise
