@@ -17,7 +17,7 @@ def doctor(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder for report.json and report.md.",
+            help="Folder for report.json, report.md and report.html.",
             show_default="none: nothing is written",
         ),
     ] = None,

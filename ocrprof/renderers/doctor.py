@@ -12,11 +12,9 @@ from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import DoctorReport, Finding
 from ocrprof.units import format_seconds
 
-"""A line and its style."""
-
 _LABEL_CELLS = 20
 NO_FINDINGS = "Nothing found that costs time or spoils a measurement."
-_WEIGHED = (
+WEIGHED = (
     f"P0 to P3 weigh seconds against a start of {REFERENCE_START_SECONDS:g} s (what is paid once, against"
     f" {NUM_STARTS_FOR_ONCE}), what slows everything against what was timed, and what ends a run as all of it."
 )
@@ -34,14 +32,14 @@ def render_doctor(report: DoctorReport, *, stream: TextIO, color: bool, width: i
         ("", ""),
         *_paragraph(environment_line(report.environment), width=width, style="dim"),
         ("", ""),
-        (keep_head(_last_line(report), width), "title"),
+        (keep_head(last_line(report), width), "title"),
     ]
     write_lines(lines, stream=stream, color=color)
 
 
 def doctor_markdown(report: DoctorReport) -> str:
     """The same as Markdown; ends with a newline."""
-    blocks = [[f"# {_text(_head(report))}"], [_text(_last_line(report))]]
+    blocks = [[f"# {_text(_head(report))}"], [_text(last_line(report))]]
     if report.findings:
         rows = [
             [
@@ -53,7 +51,7 @@ def doctor_markdown(report: DoctorReport) -> str:
             ]
             for one in report.findings
         ]
-        blocks += [_table(["", "finding", "where", "evidence", "what to do"], rows), [_WEIGHED]]
+        blocks += [_table(["", "finding", "where", "evidence", "what to do"], rows), [WEIGHED]]
     else:
         blocks.append([NO_FINDINGS])
     for section in sections(report):
@@ -69,7 +67,8 @@ def _head(report: DoctorReport) -> str:
     return plain(f"ocrprof doctor · {python} · in {report.target.cwd}")
 
 
-def _last_line(report: DoctorReport) -> str:
+def last_line(report: DoctorReport) -> str:
+    """How many findings, the worst of them, and how long it took."""
     count = len(report.findings)
     worst = f", the worst {report.findings[0].priority}" if count else ""
     return f"doctor: {count} finding{'' if count == 1 else 's'}{worst} · examined in {format_seconds(report.seconds)}"
@@ -86,7 +85,7 @@ def _findings(report: DoctorReport, *, width: int) -> list[Line]:
             lines.append((f"    {keep_tail(where, width - 4)}", ""))
         lines += _paragraph(evidence_text(one.evidence), width=width, indent="    ", style="dim")
         lines += _paragraph(one.advice, width=width, indent="    ")
-    return [*lines, *_paragraph(_WEIGHED, width=width, style="dim")]
+    return [*lines, *_paragraph(WEIGHED, width=width, style="dim")]
 
 
 def _where(one: Finding, report: DoctorReport) -> str:

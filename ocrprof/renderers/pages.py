@@ -4,17 +4,18 @@ from pathlib import Path
 
 from ocrprof.renderers.doctor import doctor_markdown
 from ocrprof.renderers.html import baseline_html, startup_html
+from ocrprof.renderers.html_doctor import doctor_html
 from ocrprof.renderers.markdown import baseline_markdown, startup_markdown
 from ocrprof.results.model import AnyReport, DoctorReport, StartupReport
 from ocrprof.results.store import write_report, write_text
 
 
 def write_pages(report: AnyReport, folder: Path) -> Path:
-    """The page to open first, of `report.json`, `report.md` and, of runs, `report.html`; over what was in `folder`."""
+    """The page to open first, of `report.json`, `report.md` and `report.html`; over what was in `folder`."""
     write_report(report, folder)
     if isinstance(report, DoctorReport):
-        return write_text(doctor_markdown(report), folder / "report.md")
-    if isinstance(report, StartupReport):
+        markdown, html = doctor_markdown(report), doctor_html(report)
+    elif isinstance(report, StartupReport):
         markdown, html = startup_markdown(report), startup_html(report)
     else:
         markdown, html = baseline_markdown(report), baseline_html(report)

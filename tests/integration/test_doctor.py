@@ -119,7 +119,7 @@ def test_the_summary_ends_in_one_line_and_the_report_is_written_where_asked(tmp_
     assert result.stdout.startswith("ocrprof doctor · ")
     assert result.stdout.splitlines()[-1].startswith("doctor: ")
     assert max(map(len, result.stdout.splitlines())) <= 80
-    assert "report: out/report.md" in result.stderr
+    assert "report: out/report.html" in result.stderr
     again = ocrprof("report", "out", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert again.stdout == result.stdout

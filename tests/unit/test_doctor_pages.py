@@ -6,9 +6,13 @@ import re
 import pytest
 from doctor_reports import doctor_report, interpreter, mount, processors, resources, sick_report
 from golden import assert_golden
+from html_checks import fetched_by, read_page
+from html_checks import text_of as words_of
 
 from ocrprof.findings import judge
 from ocrprof.renderers.doctor import doctor_markdown, render_doctor
+from ocrprof.renderers.doctor_facts import sections
+from ocrprof.renderers.html_doctor import doctor_html
 from ocrprof.renderers.pages import write_pages
 from ocrprof.renderers.places import num_cells
 from ocrprof.results.doctor import PathEntry
@@ -85,9 +89,26 @@ def test_what_is_not_there_is_said_and_not_drawn():
     assert "/dev/shm" not in text
 
 
+@pytest.mark.parametrize("name", ["doctor", "doctor_sick"])
+def test_the_html_page_tells_each_finding_and_each_fact_and_fetches_nothing(name):
+    report = judge(REPORTS[name]())
+    root = read_page(doctor_html(report))
+    assert fetched_by(root) == []
+    assert [card.one("h3").text.replace("`", "") for card in root.all("li") if card.all("span", "badge")] == [
+        " ".join(one.title.replace("`", "").split()) for one in report.findings
+    ]
+    told = words_of(root)
+    for section in sections(report):
+        assert section.heading in told
+        for label, words in section.rows:
+            assert f"{label} {' '.join(words.split())}".strip() in told
+    assert len([row for row in root.all("tr") if row.all("td")]) == len(report.mounts)
+
+
 def test_an_examination_is_written_and_read_back(tmp_path):
     report = judge(sick_report())
     page = write_pages(report, tmp_path)
-    assert page.name == "report.md"
+    assert page.name == "report.html"
+    assert {one.name for one in tmp_path.iterdir()} == {"report.html", "report.json", "report.md"}
     assert read_report(tmp_path) == report
     assert "DoctorReport" in json_schema()["$defs"]
