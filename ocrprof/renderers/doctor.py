@@ -1,13 +1,13 @@
 """The examination of an environment as text: findings first, then every fact with what it costs."""
 
-import re
-from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from ocrprof.findings.environment import NUM_STARTS_FOR_ONCE, REFERENCE_START_SECONDS
+from ocrprof.renderers.console_lines import paragraph
 from ocrprof.renderers.doctor_facts import MOUNT_COLUMNS, MOUNT_NOTE, mount_places, mount_rows, sections
 from ocrprof.renderers.figures import environment_line, evidence_text
-from ocrprof.renderers.places import keep_head, keep_tail, num_cells, place, plain, wrap
+from ocrprof.renderers.markdown_text import table_block, words
+from ocrprof.renderers.places import keep_head, keep_tail, num_cells, place, plain
 from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import DoctorReport, Finding
 from ocrprof.units import format_seconds
@@ -18,19 +18,17 @@ WEIGHED = (
     f"P0 to P3 weigh seconds against a start of {REFERENCE_START_SECONDS:g} s (what is paid once, against"
     f" {NUM_STARTS_FOR_ONCE}), what slows everything against what was timed, and what ends a run as all of it."
 )
-# Underscores inside a word are no emphasis in GitHub's Markdown.
-_SIGNS = re.compile(r"[\\`*<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 def render_doctor(report: DoctorReport, *, stream: TextIO, color: bool, width: int = 80) -> None:
     """Writes findings and facts in at most `width` columns (80 to 120)."""
     width = min(max(width, 80), 120)
     lines = [
-        *_paragraph(_head(report), width=width, style="title"),
+        *paragraph(_head(report), width=width, style="title"),
         *_findings(report, width=width),
         *_facts(report, width=width),
         ("", ""),
-        *_paragraph(environment_line(report.environment), width=width, style="dim"),
+        *paragraph(environment_line(report.environment), width=width, style="dim"),
         ("", ""),
         (keep_head(last_line(report), width), "title"),
     ]
@@ -39,26 +37,29 @@ def render_doctor(report: DoctorReport, *, stream: TextIO, color: bool, width: i
 
 def doctor_markdown(report: DoctorReport) -> str:
     """The same as Markdown; ends with a newline."""
-    blocks = [[f"# {_text(_head(report))}"], [_text(last_line(report))]]
+    blocks = [[f"# {words(_head(report))}"], [words(last_line(report))]]
     if report.findings:
         rows = [
             [
                 one.priority,
-                _text(one.title),
-                _text(_where(one, report)),
-                _text(evidence_text(one.evidence)),
+                words(one.title),
+                words(_where(one, report)),
+                words(evidence_text(one.evidence)),
                 _with_code(one.advice),
             ]
             for one in report.findings
         ]
-        blocks += [_table(["", "finding", "where", "evidence", "what to do"], rows), [WEIGHED]]
+        blocks += [table_block(["", "finding", "where", "evidence", "what to do"], rows), [WEIGHED]]
     else:
         blocks.append([NO_FINDINGS])
     for section in sections(report):
-        blocks += [[f"## {section.heading}"], _table(["", ""], [[_text(cell) for cell in row] for row in section.rows])]
+        blocks += [
+            [f"## {section.heading}"],
+            table_block(["", ""], [[words(cell) for cell in row] for row in section.rows]),
+        ]
         if section.heading == "Bytecode":
             blocks += _markdown_mounts(report)
-    blocks.append([_text(environment_line(report.environment))])
+    blocks.append([words(environment_line(report.environment))])
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -79,13 +80,13 @@ def _findings(report: DoctorReport, *, width: int) -> list[Line]:
         return [("", ""), (NO_FINDINGS, "heading")]
     lines: list[Line] = [("", ""), ("What costs time, or spoils a measurement", "heading")]
     for one in report.findings:
-        lines += _paragraph(f"{one.priority}  {one.title}", width=width, first="", indent="    ", style=one.priority)
+        lines += paragraph(f"{one.priority}  {one.title}", width=width, first="", indent="    ", style=one.priority)
         where = _where(one, report)
         if where:
             lines.append((f"    {keep_tail(where, width - 4)}", ""))
-        lines += _paragraph(evidence_text(one.evidence), width=width, indent="    ", style="dim")
-        lines += _paragraph(one.advice, width=width, indent="    ")
-    return [*lines, *_paragraph(WEIGHED, width=width, style="dim")]
+        lines += paragraph(evidence_text(one.evidence), width=width, indent="    ", style="dim")
+        lines += paragraph(one.advice, width=width, indent="    ")
+    return [*lines, *paragraph(WEIGHED, width=width, style="dim")]
 
 
 def _where(one: Finding, report: DoctorReport) -> str:
@@ -113,43 +114,30 @@ def _mounts(report: DoctorReport, *, width: int) -> list[Line]:
             for column, (cell, wide) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append((keep_head(f"  {'  '.join(cells)}".rstrip(), width), "" if number else "dim"))
-    lines += _paragraph(MOUNT_NOTE, width=width, indent="  ", style="dim")
+    lines += paragraph(MOUNT_NOTE, width=width, indent="  ", style="dim")
     for label, text in mount_places(report.mounts):
         lines.append((f"  {label:<{_LABEL_CELLS - 2}}{keep_tail(text, width - _LABEL_CELLS)}", "dim"))
     return lines
 
 
 def _markdown_mounts(report: DoctorReport) -> list[list[str]]:
-    rows = [[_text(cell) for cell in row] for row in mount_rows(report.mounts)]
-    places = [[_text(cell) for cell in row] for row in mount_places(report.mounts)]
-    return [["## File systems"], _table(list(MOUNT_COLUMNS), rows), [_text(MOUNT_NOTE)], _table(["", ""], places)]
+    rows = [[words(cell) for cell in row] for row in mount_rows(report.mounts)]
+    places = [[words(cell) for cell in row] for row in mount_places(report.mounts)]
+    return [
+        ["## File systems"],
+        table_block(list(MOUNT_COLUMNS), rows),
+        [words(MOUNT_NOTE)],
+        table_block(["", ""], places),
+    ]
 
 
 def _labelled(label: str, text: str, *, width: int) -> list[Line]:
     """The label in a column of its own."""
     if not label:
-        return _paragraph(text, width=width, first="  ", indent="    ")
-    return _paragraph(text, width=width, first=f"  {label:<{_LABEL_CELLS - 2}}", indent=" " * _LABEL_CELLS)
-
-
-def _paragraph(text: str, *, width: int, indent: str = "", first: str | None = None, style: str = "") -> list[Line]:
-    wrapped = wrap(plain(text), width, first=indent if first is None else first, indent=indent)
-    return [(line, style) for line in wrapped]
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [_row(titles), _row(["---"] * len(titles)), *(_row(row) for row in rows)]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return paragraph(text, width=width, first="  ", indent="    ")
+    return paragraph(text, width=width, first=f"  {label:<{_LABEL_CELLS - 2}}", indent=" " * _LABEL_CELLS)
 
 
 def _with_code(text: str) -> str:
     """The same, with what stands between backticks as code."""
-    return "`".join(part if number % 2 else _text(part) for number, part in enumerate(plain(text).split("`")))
-
-
-def _text(text: str) -> str:
-    """Words in which Markdown reads none of its own signs."""
-    return _SIGNS.sub(r"\\\g<0>", plain(text))
+    return "`".join(part if number % 2 else words(part) for number, part in enumerate(plain(text).split("`")))
