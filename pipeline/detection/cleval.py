@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import astuple
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from pipeline.compiled import Kernels, checked_kernels
 from pipeline.detection.cleval_core import (
     COUNTER_NAMES,
     CLEvalSettings,
@@ -35,7 +35,8 @@ class CLEval(Metric):
     `average="micro"` divides sums over the data set, as the authors do; `"image"` takes the mean of the images' scores,
     leaving out images without a character to score. The two differ by points: say which one a number is. `scale_wise`
     repeats everything for the ground truth between neighbouring `scale_bins`. `keep_image_counters` keeps one row an
-    image for `image_counters`. The other settings are those of `CLEvalSettings`; what is left over goes to `Metric`.
+    image for `image_counters`. `kernels` says when compiled code is used (`pipeline.compiled`). The other settings are
+    those of `CLEvalSettings`; what is left over goes to `Metric`.
 
     The scores come from sums, which `compute` adds up over processes; those may see different numbers of images.
     """
@@ -63,6 +64,7 @@ class CLEval(Metric):
         scale_wise: bool = False,
         scale_bins: Sequence[float] = SCALE_BINS,
         keep_image_counters: bool = False,
+        kernels: Kernels = "auto",
         **kwargs: Any,  # torchmetrics.Metric's own
     ) -> None:
         super().__init__(**kwargs)
@@ -78,6 +80,7 @@ class CLEval(Metric):
             ap_constraint=ap_constraint,
         )
         self.average = average
+        self.kernels = checked_kernels(kernels)
         self.end_to_end = end_to_end
         self.scale_bins = tuple(scale_bins) if scale_wise else None
         self.keep_image_counters = keep_image_counters
@@ -172,18 +175,19 @@ class CLEval(Metric):
     ) -> list[Counters]:
         """Counters of one image: of all its boxes, then of each scale bin."""
         if self.scale_bins is None:
-            return [count_image(det_quads, gt_quads, settings=self.settings, **texts_and_ignore)]
+            return [count_image(det_quads, gt_quads, settings=self.settings, kernels=self.kernels, **texts_and_ignore)]
         return count_image_by_scale(
             det_quads,
             gt_quads,
             scale_bins=self.scale_bins,
             longer_side=max(source_size),
             settings=self.settings,
+            kernels=self.kernels,
             **texts_and_ignore,
         )
 
     def _add(self, images: list[list[Counters]]) -> None:
-        counts = torch.tensor([[astuple(counters) for counters in rows] for rows in images], dtype=torch.int64)
+        counts = torch.tensor([[counters.as_row() for counters in rows] for rows in images], dtype=torch.int64)
         self.counts = self.counts + counts.sum(dim=0).to(self.counts.device)
         self.num_images = self.num_images + len(images)
         if self.keep_image_counters:

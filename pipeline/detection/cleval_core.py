@@ -23,13 +23,16 @@ the other.
 from __future__ import annotations
 
 import itertools
+import operator
+import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.compiled import Kernels, LazyKernels
 from pipeline.detection.cleval_geometry import (
     Bools,
     Floats,
@@ -37,17 +40,14 @@ from pipeline.detection.cleval_geometry import (
     Outlines,
     Polygons,
     box_scales,
-    covered_centres,
-    meeting_pairs,
     pack_polygons,
-    pair_areas,
-    pseudo_centres,
-    shapes,
 )
+from pipeline.detection.cleval_plain import count_outlines
+from pipeline.detection.cleval_transcripts import Matches, count_transcripts
 
 DONT_CARE_TEXT = "###"
-MAX_PSEUDO_LENGTH = 10  # cap on a don't-care box's length and on what a false detection costs (cleval 0.1.1)
-AP_MARGIN = 1e-5  # wider than the float32 rounding of an AP: a subtraction skipped by it cannot turn a comparison
+# Compiled for quadrilaterals; other outlines stay here.
+_KERNELS = LazyKernels("pipeline.detection.cleval_kernels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +90,15 @@ class Counters:
     e2e_num_char_fp: int = 0
 
     def __add__(self, other: Counters) -> Counters:
-        return Counters(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Counters(*(mine + theirs for mine, theirs in zip(self.as_row(), other.as_row(), strict=True)))
+
+    def as_row(self) -> tuple[int, ...]:
+        """The counters in the order of `COUNTER_NAMES`."""
+        return _VALUES(self)  # dataclasses.astuple copies deeply, which takes longer than counting a small image
 
 
 COUNTER_NAMES = tuple(field.name for field in fields(Counters))
+_VALUES = operator.attrgetter(*COUNTER_NAMES)
 
 
 class Scores(NamedTuple):
@@ -131,15 +136,16 @@ def count_image(
     gt_ignore: NDArray[np.bool_] | Sequence[bool] | None = None,
     det_texts: Sequence[str] | None = None,
     settings: CLEvalSettings = DEFAULT_SETTINGS,
+    kernels: Kernels = "auto",
 ) -> Counters:
     """Counters of one image.
 
     `gt_ignore` alone says which boxes are don't-care; without it the transcript "###" does. The `e2e_` counters stay 0
     unless `gt_texts` and `det_texts` are both given. Raises ValueError, naming the box, for an outline that is not
-    (n >= 3, 2) finite numbers, and for lists of unequal length.
+    (n >= 3, 2) finite numbers, and for lists of unequal length. `kernels` is what `pipeline.compiled` makes of it.
     """
-    image = _measure(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts, settings)
-    return _count(image, image.gt_ignore, settings)
+    given = _Given(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts)
+    return _count_rows(given, settings, kernels)[0]
 
 
 def count_image_by_scale(
@@ -152,72 +158,108 @@ def count_image_by_scale(
     gt_ignore: NDArray[np.bool_] | Sequence[bool] | None = None,
     det_texts: Sequence[str] | None = None,
     settings: CLEvalSettings = DEFAULT_SETTINGS,
+    kernels: Kernels = "auto",
 ) -> list[Counters]:
     """Counters of the whole image, then of each bin between neighbouring edges in `scale_bins`, both ends included.
 
     A box's scale is the short side of its minimum-area rectangle over the image's `longer_side` in pixels. In a bin,
     ground truth of another scale is don't-care. All bins share one pass over the geometry.
     """
-    image = _measure(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts, settings)
-    scales = box_scales(image.gt, longer_side=longer_side)
+    given = _Given(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts)
+    scales = box_scales(_pack("ground-truth", gt_polygons), longer_side=longer_side)
     in_bins = [(scales >= low) & (scales <= high) for low, high in itertools.pairwise(scale_bins)]
-    ignores = [image.gt_ignore, *(image.gt_ignore | ~in_bin for in_bin in in_bins)]
-    return [_count(image, ignore, settings) for ignore in ignores]
+    return _count_rows(given, settings, kernels, in_bins=in_bins)
 
 
-@dataclass(frozen=True)
-class _Image:
-    """What one geometry pass knows of N ground-truth boxes, M detections and the P pairs whose bounding boxes meet."""
+class _Given(NamedTuple):
+    """The arguments of one image, as they came."""
 
-    gt: Polygons
-    det: Polygons
-    gt_ignore: Bools  # (N,)
+    det_polygons: Outlines
+    gt_polygons: Outlines
     gt_texts: Sequence[str] | None
+    gt_ignore: NDArray[np.bool_] | Sequence[bool] | None
     det_texts: Sequence[str] | None
-    gt_lengths: Ints  # (N,) characters
-    det_costs: Ints  # (M,) characters that an unmatched detection costs
-    pair_gt: Ints  # (P,) ascending
-    pair_det: Ints  # (P,) ascending within one pair_gt
-    pair_areas: Floats  # (P,) of gt ∩ det
-    pair_counts: Ints  # (P,) centres of gt inside det
-    cover_pairs: Ints  # (T,) pair of each covered centre, ascending
-    cover_centres: Ints  # (T,) which centre that is, counted through the whole image
 
 
-def _measure(
-    det_polygons: Outlines,
-    gt_polygons: Outlines,
-    gt_texts: Sequence[str] | None,
-    gt_ignore: NDArray[np.bool_] | Sequence[bool] | None,
-    det_texts: Sequence[str] | None,
-    settings: CLEvalSettings,
-) -> _Image:
-    gt, det = _pack("ground-truth", gt_polygons), _pack("detected", det_polygons)
-    gt_texts = _cased("gt_texts", gt_texts, len(gt), settings)
-    det_texts = _cased("det_texts", det_texts, len(det), settings)
-    ignore = _ignore_mask(gt_ignore, gt_texts, len(gt))
-    gt_lengths = _capped(np.maximum(gt.aspect_ratios, 1 / gt.aspect_ratios))
-    if gt_texts is not None:
-        gt_lengths = np.where(ignore, gt_lengths, np.array([len(text) for text in gt_texts], dtype=np.int64))
-
-    pair_gt, pair_det = meeting_pairs(gt, det)
-    centres = pseudo_centres(gt, gt_lengths, vertical_aspect_ratio_thresh=settings.vertical_aspect_ratio_thresh)
-    cover_pairs, cover_centres = covered_centres(centres, gt_lengths, det, pair_gt, pair_det)
-    return _Image(
-        gt=gt,
-        det=det,
-        gt_ignore=ignore,
-        gt_texts=gt_texts,
-        det_texts=det_texts,
-        gt_lengths=gt_lengths,
-        det_costs=_capped(1 / (1e-5 + det.aspect_ratios)),
-        pair_gt=pair_gt,
-        pair_det=pair_det,
-        pair_areas=pair_areas(gt, det, pair_gt, pair_det),
-        pair_counts=np.bincount(cover_pairs, minlength=len(pair_gt)),
-        cover_pairs=cover_pairs,
-        cover_centres=cover_centres,
+def _count_rows(
+    given: _Given, settings: CLEvalSettings, kernels: Kernels, *, in_bins: Sequence[Bools] = ()
+) -> list[Counters]:
+    """Counters of the image, then with only those boxes that are in each bin, (N,) bool."""
+    num_det, num_gt = len(given.det_polygons), len(given.gt_polygons)
+    gt_texts = _cased("gt_texts", given.gt_texts, num_gt, settings)
+    det_texts = _cased("det_texts", given.det_texts, num_det, settings)
+    ignore = _ignore_mask(given.gt_ignore, gt_texts, num_gt)
+    compares_texts = gt_texts is not None and det_texts is not None
+    rows, matches = _count_boxes(
+        given,
+        kernels,
+        lengths=np.array([] if gt_texts is None else [len(text) for text in gt_texts], dtype=np.int64),
+        ignores=np.stack([ignore, *(ignore | ~in_bin for in_bin in in_bins)]) if in_bins else ignore[None],
+        constants=(float(settings.vertical_aspect_ratio_thresh), float(settings.ap_constraint)),
+        keeps_matches=compares_texts,
     )
+    if not compares_texts:
+        return [Counters(*row) for row in rows]
+    transcripts = [count_transcripts(gt_texts, det_texts, each) for each in matches]
+    return [
+        Counters(*row, num_total, num_found, num_total - num_found)
+        for row, (num_total, num_found) in zip(rows, transcripts, strict=True)
+    ]
+
+
+def _count_boxes(
+    given: _Given,
+    kernels: Kernels,
+    *,
+    lengths: Ints,
+    ignores: Bools,
+    constants: tuple[float, float],
+    keeps_matches: bool,
+) -> tuple[list[list[int]], list[Matches]]:
+    """The nine detection counters and the matches for each row of `ignores` (R, N), by kernels or in NumPy."""
+    compiled = _KERNELS.take(kernels)
+    quads = compiled and _as_quads(given)
+    if compiled and quads:
+        counters, packed = compiled.count_quads(*quads, lengths, ignores, *constants, keeps_matches)
+        rows: list[list[int]] = counters.tolist()
+        if rows[0][0] >= 0:  # else a coordinate is not finite, of which the plain code says more
+            return rows, _unpacked(packed, num_rows=len(rows)) if keeps_matches else []
+    start = time.perf_counter()
+    counted = count_outlines(
+        _pack("detected", given.det_polygons),
+        _pack("ground-truth", given.gt_polygons),
+        lengths=lengths,
+        ignores=list(ignores),
+        vertical_aspect_ratio_thresh=constants[0],
+        ap_constraint=constants[1],
+    )
+    _KERNELS.spend(time.perf_counter() - start)
+    return counted
+
+
+def _unpacked(packed: Ints, *, num_rows: int) -> list[Matches]:
+    """Matches of each row from the vector that `cleval_kernels.count_quads` makes."""
+    num_pairs, num_covers = packed[:2].tolist()
+    sizes = (2, num_pairs, num_pairs, num_covers, num_covers, num_rows * num_pairs)
+    _, pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore = np.split(packed, np.cumsum(sizes))
+    matched, det_ignore = matched.astype(bool).reshape(num_rows, -1), det_ignore.astype(bool).reshape(num_rows, -1)
+    return [
+        Matches(pair_gt, pair_det, matched[row], det_ignore[row], cover_pairs, cover_centres) for row in range(num_rows)
+    ]
+
+
+def _as_quads(given: _Given) -> tuple[Floats, Floats] | None:
+    """Detections and ground truth, (N, 4, 2) contiguous; None where an outline has another shape."""
+    quads = []
+    for outlines in (given.det_polygons, given.gt_polygons):
+        try:
+            array = np.ascontiguousarray(outlines, dtype=np.float64) if len(outlines) else np.zeros((0, 4, 2))
+        except ValueError:  # outlines of unequal lengths
+            return None
+        if array.shape[1:] != (4, 2):
+            return None
+        quads.append(array)
+    return quads[0], quads[1]
 
 
 def _pack(kind: str, outlines: Outlines) -> Polygons:
@@ -246,190 +288,3 @@ def _ignore_mask(
     if gt_texts is None:
         return np.zeros(num_boxes, dtype=bool)
     return np.array([text == DONT_CARE_TEXT for text in gt_texts], dtype=bool)
-
-
-def _capped(values: Floats) -> Ints:
-    return np.minimum(np.rint(0.5 + values), MAX_PSEUDO_LENGTH).astype(np.int64)
-
-
-def _count(image: _Image, gt_ignore: Bools, settings: CLEvalSettings) -> Counters:
-    precisions = _area_precisions(image, gt_ignore, settings.ap_constraint)
-    passes = precisions >= np.float32(settings.ap_constraint)
-    det_ignore = _ignored_detections(image, gt_ignore, precisions, passes, settings.ap_constraint)
-    matched = _matched_pairs(image, gt_ignore, det_ignore, precisions, passes, settings.ap_constraint)
-
-    # The release gives a shared centre to its lowest detection. Sums cannot show whose it is: one cover finds it, the
-    # others overlap.
-    is_cover = matched[image.cover_pairs]
-    num_covers = int(np.count_nonzero(is_cover))
-    num_found = len(np.unique(image.cover_centres[is_cover]))
-    dets_per_gt = np.bincount(image.pair_gt[matched], minlength=len(image.gt))
-    gts_per_det = np.bincount(image.pair_det[matched], minlength=len(image.det))
-    num_matched = int(np.count_nonzero(matched))
-    num_char_fp = int(image.det_costs[~det_ignore & (gts_per_det == 0)].sum())
-    e2e_num_char_det, e2e_num_char_tp = _count_transcripts(image, det_ignore, matched)
-    return Counters(
-        num_char_gt=int(image.gt_lengths[~gt_ignore].sum()),
-        num_char_det=num_covers + num_char_fp,
-        num_char_tp=num_found,
-        num_char_fp=num_char_fp,
-        num_char_overlapped=num_covers - num_found,
-        recall_gran=num_matched - int(np.count_nonzero(dets_per_gt)),
-        precision_gran=num_matched - int(np.count_nonzero(gts_per_det)),
-        num_split=int(np.count_nonzero(dets_per_gt > 1)),
-        num_merged=int(np.count_nonzero(gts_per_det > 1)),
-        e2e_num_char_det=e2e_num_char_det,
-        e2e_num_char_tp=e2e_num_char_tp,
-        e2e_num_char_fp=e2e_num_char_det - e2e_num_char_tp,
-    )
-
-
-def _area_precisions(image: _Image, gt_ignore: Bools, ap_constraint: float) -> NDArray[np.float32]:
-    """(P,) area precision, exact wherever it can turn a comparison and not less than the true value elsewhere."""
-    det_areas = image.det.areas[image.pair_det]
-    det_areas = np.where(det_areas > 0, det_areas, np.inf)  # a detection without area has AP 0
-    whole = image.pair_areas / det_areas
-    loses = gt_ignore[image.pair_gt] & ((whole >= ap_constraint - AP_MARGIN) | (image.pair_counts > 0))
-    if not loses.any():
-        return whole.astype(np.float32)
-
-    # A don't-care box loses what it shares with boxes that count. That takes a general clipper, so it is done only
-    # where all the area that those boxes share with the detection would be enough to turn the comparison.
-    taken = np.where(gt_ignore[image.pair_gt], 0.0, image.pair_areas)
-    most = np.bincount(image.pair_det, weights=taken, minlength=len(image.det))[image.pair_det] / det_areas
-    loses &= (most > 0) & (whole - most < ap_constraint + AP_MARGIN)
-    for pair in np.flatnonzero(loses):
-        takers = image.pair_gt[(image.pair_det == image.pair_det[pair]) & (taken > 0)]
-        whole[pair] = _remaining_area(image, pair, takers) / det_areas[pair]
-    return whole.astype(np.float32)
-
-
-def _remaining_area(image: _Image, pair: int, takers: Ints) -> float:
-    """Area of gt ∩ det of a pair less the ground-truth boxes `takers`."""
-    import shapely
-
-    (gt_shape,), (det_shape,) = shapes(image.gt, image.pair_gt[[pair]]), shapes(image.det, image.pair_det[[pair]])
-    rest = shapely.intersection(gt_shape, det_shape)
-    return float(shapely.area(shapely.difference(rest, shapely.union_all(shapes(image.gt, takers)))))
-
-
-def _ignored_detections(
-    image: _Image, gt_ignore: Bools, precisions: NDArray[np.float32], passes: Bools, ap_constraint: float
-) -> Bools:
-    """(M,) where don't-care boxes hold enough of a detection: one alone, or together those with a centre in it."""
-    is_dont_care = gt_ignore[image.pair_gt]
-    ignored = np.zeros(len(image.det), dtype=bool)
-    ignored[image.pair_det[is_dont_care & passes]] = True
-    is_added = is_dont_care & (image.pair_counts > 0)
-    sums = np.zeros(len(image.det), dtype=np.float32)
-    np.add.at(sums, image.pair_det[is_added], precisions[is_added])  # in float32 steps, as the release adds them
-    return ignored | (sums >= np.float32(ap_constraint))
-
-
-def _matched_pairs(
-    image: _Image,
-    gt_ignore: Bools,
-    det_ignore: Bools,
-    precisions: NDArray[np.float32],
-    passes: Bools,
-    ap_constraint: float,
-) -> Bools:
-    """(P,) pairs of boxes that count and are matched one-to-one, one-to-many or many-to-one."""
-    pair_gt, pair_det, num_gt, num_det = image.pair_gt, image.pair_det, len(image.gt), len(image.det)
-    counts = ~(gt_ignore[pair_gt] | det_ignore[pair_det])
-    has_centre = image.pair_counts > 0
-    # One-to-one: the box has one hit, those of ignored detections included. The definition asks as much of the
-    # detection; but one that hits a second box is either ignored or matched many-to-one, so nothing depends on that.
-    hits = passes & has_centre
-    one_to_one = hits & counts & (np.bincount(pair_gt[hits], minlength=num_gt)[pair_gt] == 1)
-
-    hits &= counts
-    one_to_many = hits & (np.bincount(pair_gt[hits], minlength=num_gt)[pair_gt] >= 2)
-
-    # Many-to-one adds the areas of a detection's boxes up, so none of them has to pass on its own.
-    touches = has_centre & counts
-    touched = pair_det[touches]
-    sums = np.bincount(touched, weights=precisions[touches], minlength=num_det)  # in float64, as the release adds these
-    is_shared = (np.bincount(touched, minlength=num_det) >= 2) & (sums >= ap_constraint)
-    return one_to_one | one_to_many | (touches & is_shared[pair_det])
-
-
-def _count_transcripts(image: _Image, det_ignore: Bools, matched: Bools) -> tuple[int, int]:
-    """Characters in the transcripts of detections that count, and how many of them the ground truth confirms.
-
-    Ground-truth boxes, in ascending order, each take the longest common subsequence with what is left of their
-    detections' transcripts, joined in reading order. What one takes is gone for the next.
-    """
-    if image.gt_texts is None or image.det_texts is None:
-        return 0, 0
-    left = list(image.det_texts)
-    num_total = sum(len(text) for text, is_ignored in zip(left, det_ignore.tolist(), strict=True) if not is_ignored)
-    num_found = 0
-    num_gts = np.bincount(image.pair_det[matched], minlength=len(left)).tolist()
-    pairs = np.flatnonzero(matched).tolist()
-    gt_of_pair = image.pair_gt.tolist()
-    for gt_index, own_pairs in itertools.groupby(pairs, key=gt_of_pair.__getitem__):
-        dets = _reading_order(image, list(own_pairs))
-        common = longest_common_subsequence(image.gt_texts[gt_index], "".join([left[det] for det in dets]))
-        num_found += len(common)
-        if len(dets) == 1 and num_gts[dets[0]] == 1:
-            continue  # no other box will look at what is left
-        for character in common:
-            owner = next(det for det in dets if character in left[det])
-            left[owner] = left[owner].replace(character, "", 1)
-    return num_total, num_found
-
-
-def _reading_order(image: _Image, pairs: list[int]) -> list[int]:
-    """Detections of one ground-truth box in the order of the centres that they cover.
-
-    A centre brings in one detection at most and the last detection left goes to the end. If several are left without a
-    centre of their own, the release forgets all but the first of them, and so does this.
-    """
-    if len(pairs) == 1:
-        return [int(image.pair_det[pairs[0]])]
-    dets = image.pair_det[pairs].tolist()
-    first, last = np.searchsorted(image.cover_pairs, [pairs, [pair + 1 for pair in pairs]])
-    covers = {
-        det: set(image.cover_centres[low:high].tolist()) for det, low, high in zip(dets, first, last, strict=True)
-    }
-    order: list[int] = []
-    for centre in sorted(set.union(*covers.values())):
-        if len(dets) == 1:
-            break
-        owner = next((det for det in dets if centre in covers[det]), None)
-        if owner is not None:
-            order.append(owner)
-            dets.remove(owner)
-    return [*order, dets[0]]
-
-
-def longest_common_subsequence(first: str, second: str) -> str:
-    """A longest common subsequence of two strings; of several, the one that the release's table finds.
-
-    Bit-parallel (Hyyrö 2004): in row i, an integer, bit j is 0 where column j adds one to the length for first[: i +
-    1].
-    """
-    if first == second:
-        return first
-    positions: dict[str, int] = {}
-    for column, character in enumerate(second):
-        positions[character] = positions.get(character, 0) | 1 << column
-    row = full = (1 << len(second)) - 1
-    rows = []
-    for character in first:
-        hits = row & positions.get(character, 0)
-        row = ((row + hits) | (row - hits)) & full
-        rows.append(row)
-
-    common = []
-    i, j = len(first) - 1, len(second) - 1
-    while i >= 0 and j >= 0:
-        if first[i] == second[j]:
-            common.append(first[i])
-            i, j = i - 1, j - 1
-        elif rows[i] >> j & 1:
-            j -= 1  # column j adds nothing, so the cell to the left is at least as long as the one above
-        else:
-            i -= 1
-    return "".join(reversed(common))

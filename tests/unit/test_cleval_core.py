@@ -10,7 +10,6 @@ from pipeline.detection.cleval_core import (
     count_image_by_scale,
     detection_scores,
     end_to_end_scores,
-    longest_common_subsequence,
 )
 from pipeline.detection.cleval_geometry import (
     box_scales,
@@ -20,6 +19,7 @@ from pipeline.detection.cleval_geometry import (
     points_inside,
     pseudo_centres,
 )
+from pipeline.detection.cleval_transcripts import longest_common_subsequence
 
 
 def rect(x0, y0, x1, y1):

@@ -31,6 +31,13 @@ class Boxes:
     texts: list[str]
 
 
+@pytest.fixture(params=["plain", "compiled"])
+def kernels(request):
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+    return request.param
+
+
 @pytest.fixture
 def archives(shared_data):
     folder = shared_data / "cleval"
@@ -74,20 +81,27 @@ def jittered(images, *, seed, noise, dropped):
     return results
 
 
-def total(gt, det, settings):
+def total(gt, det, settings, kernels):
     counted = (
-        count_image(det[key].quads, gt[key].quads, gt_texts=gt[key].texts, det_texts=det[key].texts, settings=settings)
+        count_image(
+            det[key].quads,
+            gt[key].quads,
+            gt_texts=gt[key].texts,
+            det_texts=det[key].texts,
+            settings=settings,
+            kernels=kernels,
+        )
         for key in gt
     )
     return sum(counted, Counters())
 
 
-def test_counters_and_scores_on_a_hundred_receipts_are_the_authors_own(archives):
+def test_counters_and_scores_on_a_hundred_receipts_are_the_authors_own(archives, kernels):
     gt = read_archive(archives / "gt_eval_doc_v1_kr.zip")
     det = read_archive(archives / "res_eval_doc_v1_kr.zip")
     assert sum(len(boxes.quads) for boxes in gt.values()) == 10_532
     assert sum(len(boxes.quads) for boxes in det.values()) == 10_170
-    counters = total(gt, det, CLEvalSettings())
+    counters = total(gt, det, CLEvalSettings(), kernels)
     assert counters == Counters(
         num_char_gt=46486,
         num_char_det=46816,
@@ -133,13 +147,13 @@ def test_counters_and_scores_on_a_hundred_receipts_are_the_authors_own(archives)
     ],
     ids=["jittered", "crossed", "other-settings"],
 )
-def test_counters_on_jittered_scene_text_are_the_release_s(archives, seed, noise, dropped, settings, expected):
+def test_counters_on_jittered_scene_text_are_the_release_s(archives, kernels, seed, noise, dropped, settings, expected):
     gt = read_archive(archives / "gt_IC15.zip")
     det = jittered(gt, seed=seed, noise=noise, dropped=dropped)
-    assert total(gt, det, settings) == expected
+    assert total(gt, det, settings, kernels) == expected
 
 
-def test_counters_of_scale_bins_are_the_release_s(archives):
+def test_counters_of_scale_bins_are_the_release_s(archives, kernels):
     gt = read_archive(archives / "gt_IC15.zip")
     det = jittered(gt, seed=3, noise=12.0, dropped=0.1)
     sums = [Counters()] * len(SCALE_BINS)
@@ -151,6 +165,7 @@ def test_counters_of_scale_bins_are_the_release_s(archives):
             det_texts=det[key].texts,
             scale_bins=SCALE_BINS,
             longer_side=IC15_LONGER_SIDE,
+            kernels=kernels,
         )
         sums = [before + more for before, more in zip(sums, counted, strict=True)]
     assert sums[1:] == [
@@ -159,4 +174,4 @@ def test_counters_of_scale_bins_are_the_release_s(archives):
         Counters(5466, 4919, 4718, 164, 37, 19, 17, 18, 17, 5335, 4263, 1072),
         Counters(64, 202, 59, 142, 1, 1, 0, 1, 0, 437, 54, 383),
     ]
-    assert sums[0] == total(gt, det, CLEvalSettings())
+    assert sums[0] == total(gt, det, CLEvalSettings(), kernels)

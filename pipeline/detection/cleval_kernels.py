@@ -1,0 +1,351 @@
+"""CLEval's geometry and matching for quadrilaterals, compiled: one call an image.
+
+The same arithmetic in the same order as `cleval_geometry` and `cleval_core`, where the definitions are explained, so
+that the two give equal counters. Only where boxes are concave or crossed, or don't-care areas have to be subtracted, is
+the way another: slabs between the vertices and crossings of all edges, in place of shapely's overlay.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+# numba infers types from the arguments; annotations would only repeat the docstrings.
+
+import math
+
+import numpy as np
+
+from pipeline.compiled import compiled
+from pipeline.detection.slab_area import slab_area
+
+MAX_PSEUDO_LENGTH = 10.0
+AP_MARGIN = 1e-5
+NUM_COUNTERS = 9
+
+
+@compiled
+def count_quads(det, gt, lengths, ignores, vertical_aspect_ratio_thresh, ap_constraint, keeps_matches):
+    """Counters (R, 9) of one image for each of R ways to ignore ground truth, and its matches, both int64.
+
+    `det` (M, 4, 2) and `gt` (N, 4, 2) float64; `lengths` (N,) int64, empty without transcripts; `ignores` (R, N) bool,
+    the first row being the image's own. counters[0, 0] is -1, and the rest void, where a coordinate is not finite.
+    Matches are one vector, because each array that is returned costs more than a small image: P, T, then pair_gt,
+    pair_det (P,), cover_pairs, cover_centres (T,), matched (R, P) and det_ignore (R, M); empty without `keeps_matches`.
+    """
+    counters = np.zeros((len(ignores), NUM_COUNTERS), np.int64)
+    det_cut, det_corners, det_bounds, det_areas, det_convex, det_aspects, det_finite = _measure(det)
+    gt_cut, gt_corners, gt_bounds, _, gt_convex, gt_aspects, gt_finite = _measure(gt)
+    if not (det_finite and gt_finite):
+        counters[0, 0] = -1
+    gt_lengths = np.empty(len(gt), np.int64)
+    for g in range(len(gt)):
+        if len(lengths) and not ignores[0, g]:
+            gt_lengths[g] = lengths[g]
+        else:
+            gt_lengths[g] = _capped(max(gt_aspects[g], 1 / gt_aspects[g]))
+
+    pair_gt, pair_det = _meeting_pairs(gt_bounds, det_bounds)
+    cover_pairs, cover_centres, pair_counts = _covers(
+        gt, gt_aspects, gt_lengths, det_cut, pair_gt, pair_det, vertical_aspect_ratio_thresh
+    )
+    areas = np.empty(len(pair_gt))
+    for pair in range(len(pair_gt)):
+        g, d = pair_gt[pair], pair_det[pair]
+        if gt_convex[g] and det_convex[d]:
+            areas[pair] = _convex_area(gt_corners[g], det_corners[d])
+        else:
+            areas[pair] = slab_area(gt_cut[g], det_cut[d], gt_cut[:0])
+
+    matched = np.zeros((len(ignores), len(pair_gt)), np.bool_)
+    det_ignore = np.zeros((len(ignores), len(det)), np.bool_)
+    num_centres = 0
+    for g in range(len(gt)):
+        num_centres += gt_lengths[g]
+    for row in range(len(ignores)):
+        precisions = _area_precisions(
+            areas, pair_counts, pair_gt, pair_det, det_areas, ignores[row], gt_cut, det_cut, ap_constraint
+        )
+        _match(precisions, pair_counts, pair_gt, pair_det, ignores[row], ap_constraint, matched[row], det_ignore[row])
+        if counters[0, 0] >= 0:
+            _count(
+                counters[row], matched[row], pair_gt, pair_det, cover_pairs, cover_centres,
+                gt_lengths, ignores[row], det_aspects, det_ignore[row], num_centres,
+            )  # fmt: skip
+    if not keeps_matches:
+        return counters, np.empty(0, np.int64)
+    return counters, _packed(pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore)
+
+
+@compiled
+def _packed(pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore):
+    num_pairs, num_covers, (num_rows, num_det) = len(pair_gt), len(cover_pairs), det_ignore.shape
+    packed = np.empty(2 + 2 * num_pairs + 2 * num_covers + num_rows * (num_pairs + num_det), np.int64)
+    packed[0], packed[1] = num_pairs, num_covers
+    covers = 2 + 2 * num_pairs
+    for pair in range(num_pairs):
+        packed[2 + pair], packed[2 + num_pairs + pair] = pair_gt[pair], pair_det[pair]
+    for cover in range(num_covers):
+        packed[covers + cover], packed[covers + num_covers + cover] = cover_pairs[cover], cover_centres[cover]
+    place = covers + 2 * num_covers
+    for row in range(num_rows):
+        for pair in range(num_pairs):
+            packed[place + row * num_pairs + pair] = matched[row, pair]
+    place += num_rows * num_pairs
+    for row in range(num_rows):
+        for d in range(num_det):
+            packed[place + row * num_det + d] = det_ignore[row, d]
+    return packed
+
+
+@compiled
+def _capped(value):
+    return np.int64(min(np.rint(0.5 + value), MAX_PSEUDO_LENGTH))
+
+
+@compiled
+def _measure(quads):
+    """Truncated vertices, those turned clockwise, bounds, areas, convexity, aspect ratios, and if all is finite."""
+    num = len(quads)
+    cut = np.trunc(quads)
+    corners = np.empty((num, 4, 2))
+    bounds = np.empty((num, 4))
+    areas = np.empty(num)
+    convex = np.empty(num, np.bool_)
+    aspects = np.empty(num)
+    sides = np.empty(4)
+    is_finite = True
+    for index in range(num):
+        doubled = 0.0
+        for k in range(4):
+            x, y, following = cut[index, k, 0], cut[index, k, 1], (k + 1) & 3
+            is_finite &= math.isfinite(x) and math.isfinite(y)
+            doubled += x * (cut[index, following, 1] - y) - y * (cut[index, following, 0] - x)
+            dx = quads[index, following, 0] - quads[index, k, 0]
+            dy = quads[index, following, 1] - quads[index, k, 1]
+            sides[k] = math.sqrt(dx * dx + dy * dy)
+        areas[index] = abs(doubled) / 2
+        for k in range(4):
+            source = 3 - k if doubled < 0 else k
+            corners[index, k, 0], corners[index, k, 1] = cut[index, source, 0], cut[index, source, 1]
+        convex[index] = _never_turns_back(corners[index])
+        for axis in range(2):
+            a, b, c, d = cut[index, 0, axis], cut[index, 1, axis], cut[index, 2, axis], cut[index, 3, axis]
+            bounds[index, axis] = min(min(a, b), min(c, d))
+            bounds[index, axis + 2] = max(max(a, b), max(c, d))
+        aspects[index] = ((sides[0] + sides[2]) / 2 + 1e-5) / ((sides[1] + sides[3]) / 2 + 1e-5)
+    return cut, corners, bounds, areas, convex, aspects, is_finite
+
+
+@compiled
+def _never_turns_back(corners):
+    for k in range(4):
+        following, last = (k + 1) & 3, (k + 2) & 3
+        dx, dy = corners[following, 0] - corners[k, 0], corners[following, 1] - corners[k, 1]
+        ex, ey = corners[last, 0] - corners[following, 0], corners[last, 1] - corners[following, 1]
+        if dx * ey - dy * ex < 0:
+            return False
+    return True
+
+
+@compiled
+def _meeting_pairs(gt_bounds, det_bounds):
+    meets = np.empty(len(gt_bounds) * len(det_bounds), np.bool_)
+    count = 0
+    for g in range(len(gt_bounds)):
+        left, top, right, bottom = gt_bounds[g, 0], gt_bounds[g, 1], gt_bounds[g, 2], gt_bounds[g, 3]
+        first = g * len(det_bounds)
+        for d in range(len(det_bounds)):
+            # Without short cuts, so that the compiler makes vectors of it.
+            meets[first + d] = (
+                (left <= det_bounds[d, 2])
+                & (right >= det_bounds[d, 0])
+                & (top <= det_bounds[d, 3])
+                & (bottom >= det_bounds[d, 1])
+            )
+            count += meets[first + d]
+    pair_gt, pair_det = np.empty(count, np.int64), np.empty(count, np.int64)
+    count = 0
+    for both in range(len(meets)):
+        if meets[both]:
+            pair_gt[count], pair_det[count] = both // len(det_bounds), both % len(det_bounds)
+            count += 1
+    return pair_gt, pair_det
+
+
+@compiled
+def _covers(gt, aspects, lengths, det_cut, pair_gt, pair_det, vertical_aspect_ratio_thresh):
+    """Pair and number of each centre inside the detection of its pair, and how many there are a pair."""
+    first_centre = np.empty(len(gt), np.int64)
+    num_centres = 0
+    for g in range(len(gt)):
+        first_centre[g] = num_centres
+        num_centres += lengths[g]
+    capacity = 0
+    for pair in range(len(pair_gt)):
+        capacity += lengths[pair_gt[pair]]
+    cover_pairs, cover_centres = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    counts = np.zeros(len(pair_gt), np.int64)
+    total = 0
+    for pair in range(len(pair_gt)):
+        g = pair_gt[pair]
+        turn = 3 if aspects[g] < vertical_aspect_ratio_thresh else 0  # the left side becomes the top
+        a, b, c, d = turn, (turn + 1) & 3, (turn + 2) & 3, (turn + 3) & 3
+        start_x, start_y = (gt[g, a, 0] + gt[g, d, 0]) / 2, (gt[g, a, 1] + gt[g, d, 1]) / 2
+        length = max(lengths[g], 1)
+        unit_x = ((gt[g, b, 0] + gt[g, c, 0]) / 2 - start_x) / length
+        unit_y = ((gt[g, b, 1] + gt[g, c, 1]) / 2 - start_y) / length
+        outline = det_cut[pair_det[pair]]
+        for rank in range(lengths[g]):
+            x, y = (start_x + unit_x / 2) + unit_x * rank, (start_y + unit_y / 2) + unit_y * rank
+            if _is_inside(x, y, outline):
+                cover_pairs[total], cover_centres[total] = pair, first_centre[g] + rank
+                counts[pair] += 1
+                total += 1
+    return cover_pairs[:total], cover_centres[:total], counts
+
+
+@compiled
+def _is_inside(x, y, outline):
+    is_inside = False
+    x2, y2 = outline[3, 0], outline[3, 1]
+    for k in range(4):
+        x1, y1 = outline[k, 0], outline[k, 1]
+        if (y1 <= y) != (y2 <= y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
+            is_inside = not is_inside
+        x2, y2 = x1, y1
+    return is_inside
+
+
+@compiled
+def _convex_area(first, second):
+    outline, window = np.empty((4, 2)), np.empty((4, 2))
+    for k in range(4):
+        for axis in range(2):
+            outline[k, axis] = first[k, axis] - first[0, axis]
+            window[k, axis] = second[k, axis] - first[0, axis]
+    return (_inner_boundary(outline, window, True) + _inner_boundary(window, outline, False)) / 2
+
+
+@compiled
+def _inner_boundary(outline, window, keep_shared):
+    total = 0.0
+    for edge in range(4):
+        x, y, after = outline[edge, 0], outline[edge, 1], (edge + 1) & 3
+        dx, dy = outline[after, 0] - x, outline[after, 1] - y
+        enters, leaves, is_out = 0.0, 1.0, False
+        for side in range(4):
+            u, v, following = window[side, 0], window[side, 1], (side + 1) & 3
+            du, dv = window[following, 0] - u, window[following, 1] - v
+            height = du * (y - v) - dv * (x - u)
+            climb = du * dy - dv * dx
+            if climb > 0:
+                enters = max(enters, -height / climb)
+            elif climb < 0:
+                leaves = min(leaves, -height / climb)
+            elif height < 0 or (height == 0 and (du != 0 or dv != 0) and (not keep_shared or du * dx + dv * dy <= 0)):
+                is_out = True
+        if not is_out and leaves > enters:
+            total += (leaves - enters) * (x * dy - y * dx)
+    return total
+
+
+@compiled
+def _area_precisions(areas, counts, pair_gt, pair_det, det_areas, ignore, gt_cut, det_cut, ap_constraint):
+    """(P,) float32, as `cleval_core._area_precisions`."""
+    num_pairs = len(areas)
+    precisions = np.zeros(num_pairs, np.float32)
+    taken = np.zeros(len(det_areas))
+    for pair in range(num_pairs):
+        g, d = pair_gt[pair], pair_det[pair]
+        if not ignore[g]:
+            taken[d] += areas[pair]
+        if det_areas[d] > 0:
+            precisions[pair] = np.float32(areas[pair] / det_areas[d])
+    for pair in range(num_pairs):
+        g, d = pair_gt[pair], pair_det[pair]
+        if not ignore[g] or det_areas[d] <= 0:
+            continue
+        whole, most = areas[pair] / det_areas[d], taken[d] / det_areas[d]
+        if (
+            (whole >= ap_constraint - AP_MARGIN or counts[pair] > 0)
+            and most > 0
+            and whole - most < ap_constraint + AP_MARGIN
+        ):
+            takers = np.empty((num_pairs, 4, 2))
+            num_takers = 0
+            for other in range(num_pairs):
+                if pair_det[other] == d and not ignore[pair_gt[other]] and areas[other] > 0:
+                    for k in range(4):
+                        takers[num_takers, k, 0] = gt_cut[pair_gt[other], k, 0]
+                        takers[num_takers, k, 1] = gt_cut[pair_gt[other], k, 1]
+                    num_takers += 1
+            precisions[pair] = np.float32(slab_area(gt_cut[g], det_cut[d], takers[:num_takers]) / det_areas[d])
+    return precisions
+
+
+@compiled
+def _match(precisions, counts, pair_gt, pair_det, ignore, ap_constraint, matched, det_ignore):
+    """Fills `matched` (P,) and `det_ignore` (M,), as `cleval_core._matched_pairs` and `_ignored_detections`."""
+    num_pairs, threshold = len(precisions), np.float32(ap_constraint)
+    held = np.zeros(len(det_ignore), np.float32)
+    all_hits = np.zeros(len(ignore), np.int64)  # of each ground-truth box
+    for pair in range(num_pairs):
+        g, d = pair_gt[pair], pair_det[pair]
+        if counts[pair] > 0:
+            if precisions[pair] >= threshold:
+                all_hits[g] += 1
+            if ignore[g]:
+                held[d] += precisions[pair]
+        if ignore[g] and precisions[pair] >= threshold:
+            det_ignore[d] = True
+    for d in range(len(det_ignore)):
+        if held[d] >= threshold:
+            det_ignore[d] = True
+
+    own_hits = np.zeros(len(ignore), np.int64)
+    num_touches = np.zeros(len(det_ignore), np.int64)
+    sums = np.zeros(len(det_ignore))
+    for pair in range(num_pairs):
+        g, d = pair_gt[pair], pair_det[pair]
+        if counts[pair] > 0 and not ignore[g] and not det_ignore[d]:
+            num_touches[d] += 1
+            sums[d] += np.float64(precisions[pair])
+            if precisions[pair] >= threshold:
+                own_hits[g] += 1
+    for pair in range(num_pairs):
+        g, d = pair_gt[pair], pair_det[pair]
+        if counts[pair] > 0 and not ignore[g] and not det_ignore[d]:
+            is_hit = precisions[pair] >= threshold and (all_hits[g] == 1 or own_hits[g] >= 2)
+            matched[pair] = is_hit or (num_touches[d] >= 2 and sums[d] >= ap_constraint)
+
+
+@compiled
+def _count(
+    counters, matched, pair_gt, pair_det, cover_pairs, cover_centres,
+    gt_lengths, ignore, det_aspects, det_ignore, num_centres,
+):  # fmt: skip
+    """Fills `counters` (9,) in the order of `cleval_core.Counters`."""
+    is_found = np.zeros(num_centres, np.bool_)
+    num_covers = num_found = 0
+    for cover in range(len(cover_pairs)):
+        if matched[cover_pairs[cover]]:
+            num_covers += 1
+            if not is_found[cover_centres[cover]]:
+                is_found[cover_centres[cover]] = True
+                num_found += 1
+    per_gt, per_det = np.zeros(len(ignore), np.int64), np.zeros(len(det_ignore), np.int64)
+    for pair in range(len(matched)):
+        if matched[pair]:
+            per_gt[pair_gt[pair]] += 1
+            per_det[pair_det[pair]] += 1
+    cost = 0
+    for d in range(len(det_ignore)):
+        if per_det[d] == 0 and not det_ignore[d]:
+            cost += _capped(1 / (1e-5 + det_aspects[d]))
+        elif per_det[d] > 1:
+            counters[6] += per_det[d] - 1
+            counters[8] += 1
+    for g in range(len(ignore)):
+        if not ignore[g]:
+            counters[0] += gt_lengths[g]
+        if per_gt[g] > 1:
+            counters[5] += per_gt[g] - 1
+            counters[7] += 1
+    counters[1], counters[2], counters[3], counters[4] = num_covers + cost, num_found, cost, num_covers - num_found
