@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pipeline.data.array_files import Arrays
+from pipeline.data.cache import ArrayCache, digest
 from pipeline.data.dataset import Sample
+from pipeline.data.normalise import normalise
 
 if TYPE_CHECKING:
     from pipeline.detection.targets import TargetMaps
 
-# Of ImageNet's training images, RGB in 0..1; the pretrained backbones of timm and torchvision expect them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+# Goes up with every change of the maps that DBTargets makes: those kept from before are then made again.
+_MAPS_VERSION = 1
+_MAPS = ("prob_map", "prob_mask", "thresh_map", "thresh_mask")
 
 Batch = dict[str, Any]  # tensors and lists, by the names in DBCollate
 
 
 class DBCollate:
     """Makes a batch of B samples; `targets` makes one sample's maps (`pipeline.detection.targets.DBTargets`).
+
+    `map_cache` keeps the maps, for splits whose samples do not change: of random crops no two are the same.
 
     images                              float32 (B, 3, S, S), normalised by ImageNet's mean and deviation
     prob_map, prob_mask, thresh_mask    uint8 (B, 1, S, S), 0 or 1: a quarter of float32's bytes between processes
@@ -31,17 +36,15 @@ class DBCollate:
     source_sizes, paths                 for each sample (w, h) of its source picture, and its file
     """
 
-    def __init__(self, targets: Callable[..., TargetMaps]) -> None:
+    def __init__(self, targets: Callable[..., TargetMaps], *, map_cache: ArrayCache | None = None) -> None:
         self.targets = targets
+        self.map_cache = map_cache
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        maps = [self.targets(sample.polygons, ignore=sample.ignore, size=sample.image.shape[:2]) for sample in samples]
+        maps = [self._maps(sample) for sample in samples]
         return {
-            "images": normalise(np.stack([sample.image for sample in samples])),
-            **{
-                name: torch.from_numpy(np.stack([getattr(one, name) for one in maps])[:, None])
-                for name in ("prob_map", "prob_mask", "thresh_map", "thresh_mask")
-            },
+            "images": _images([sample.image for sample in samples]),
+            **{name: torch.from_numpy(np.stack([one[name] for one in maps])[:, None]) for name in _MAPS},
             "polygons": [sample.source_polygons for sample in samples],
             "ignore": [sample.ignore for sample in samples],
             "texts": [sample.texts for sample in samples],
@@ -50,10 +53,25 @@ class DBCollate:
             "paths": [str(sample.path) for sample in samples],
         }
 
+    def _maps(self, sample: Sample) -> Arrays:
+        size = canvas_size(sample.image)
 
-def normalise(images: np.ndarray) -> torch.Tensor:
-    """`images` uint8 (B, H, W, 3) RGB as float32 (B, 3, H, W), contiguous, less ImageNet's mean, by its deviation."""
-    planes = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-    mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1) * 255
-    std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1) * 255
-    return planes.sub_(mean).div_(std)
+        def made() -> Arrays:
+            maps = self.targets(sample.polygons, ignore=sample.ignore, size=size)
+            return {name: getattr(maps, name) for name in _MAPS}
+
+        if self.map_cache is None:
+            return made()
+        settings = vars(self.targets)
+        key = digest(_MAPS_VERSION, type(self.targets).__name__, *settings, *settings.values())
+        return self.map_cache.get_or_make(digest(key, size, sample.polygons, sample.ignore), made)
+
+
+def canvas_size(image: np.ndarray) -> tuple[int, int]:
+    """(h, w) of a sample's image, uint8 (H, W, 3) or normalised float32 (3, H, W)."""
+    return image.shape[:2] if image.dtype == np.uint8 else image.shape[1:]
+
+
+def _images(images: Sequence[np.ndarray]) -> torch.Tensor:
+    stacked = np.stack(images)
+    return normalise(stacked) if stacked.dtype == np.uint8 else torch.from_numpy(stacked)

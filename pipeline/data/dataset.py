@@ -12,8 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
-from pipeline.data.decode import Decoder, Exif, ImageError, orientation_matrix, read_image
+from pipeline.data.array_files import Arrays
+from pipeline.data.cache import ArrayCache, digest
+from pipeline.data.decode import DecodedImage, Decoder, Exif, ImageError, orientation_matrix, read_image
 from pipeline.data.geometry import map_points
+from pipeline.data.normalise import normalise
+from pipeline.data.packing import pack_points, pack_texts, unpack_points, unpack_texts
+from pipeline.data.picture_files import decoder_versions, image_size
 from pipeline.data.readers import Record
 from pipeline.data.transforms import Transformed
 
@@ -25,14 +30,17 @@ _log = logging.getLogger(__name__)
 # So many unreadable images in a row are a missing folder or disk, not chance; reading on through millions would hang.
 _MAX_BAD_IN_A_ROW = 100
 _MAX_WORKERS_COUNTED = 512
+# Goes up with every change of this file that changes a sample: those kept from before are then made again.
+_SAMPLE_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Sample:
     """One page on its canvas, with N lines of text; coordinates are xy in px, pixel centres at integers.
 
-    `image` uint8 (S, S, 3) RGB. `polygons` float32 (n, 2) on the canvas, cut at its border, `source_polygons` the same
-    lines, uncut, on the source picture (as decoded, turned upright or not). `ignore` bool (N,), `texts` N strings.
+    `image` uint8 (S, S, 3) RGB, or normalised float32 (3, S, S). `polygons` float32 (n, 2) on the canvas, cut at its
+    border, `source_polygons` the same lines, uncut, on the source picture (as decoded, turned upright or not).
+    `ignore` bool (N,), `texts` N strings.
     `to_source` float64 (3, 3) maps canvas to source xy; `source_size` is (w, h).
     """
 
@@ -52,6 +60,10 @@ class OCRDataset(Dataset[Sample]):
     An image that cannot be used is named in a warning and the next good one stands in for it (`num_replaced` counts
     these); with `strict` it is an ImageError that names the file and the index.
 
+    `image_cache` keeps decoded pictures, `sample_cache` whole samples, which needs a transform without chance (one with
+    a `cache_key`; others are told of in a warning, and their samples made anew); with it no picture is kept twice.
+    Cached arrays are read-only. `prenormalise`: samples come as the network takes them, float32 (3, S, S).
+
     `exif`: whether pictures are turned upright by their orientation tag. `annotation_frame`: whether the polygons were
     drawn on the pixels as stored, or on the upright picture that most viewers show; they are mapped to the pixels that
     `exif` leads to. Lines off the canvas are dropped; lines of which less than `min_visible` is left are ignored.
@@ -67,6 +79,9 @@ class OCRDataset(Dataset[Sample]):
         annotation_frame: Frame = "stored",
         decoder: Decoder = "auto",
         min_visible: float = 0.3,
+        prenormalise: bool = False,
+        image_cache: ArrayCache | None = None,
+        sample_cache: ArrayCache | None = None,
     ) -> None:
         if not len(records):
             raise ValueError("a data set needs at least one record")
@@ -83,6 +98,9 @@ class OCRDataset(Dataset[Sample]):
         self.annotation_frame = annotation_frame
         self.decoder = decoder
         self.min_visible = min_visible
+        self.prenormalise = prenormalise
+        self._sample_cache = self._usable_sample_cache(sample_cache)
+        self._image_cache = None if self._sample_cache is not None else self._usable_image_cache(image_cache)
         self._named: set[Path] = set()
         # One slot a process (the last for the main one), shared with workers however they are started.
         self._replaced = torch.zeros(_MAX_WORKERS_COUNTED + 1, dtype=torch.int64).share_memory_()
@@ -112,9 +130,25 @@ class OCRDataset(Dataset[Sample]):
             f"cannot be used (sample {index}), nor can the {attempts - 1} images after it",
         )
 
+    @property
+    def caches(self) -> list[ArrayCache]:
+        """Those in use."""
+        return [cache for cache in (self._image_cache, self._sample_cache) if cache is not None]
+
     def _load(self, index: int) -> Sample:
         record = self.records[index]
-        decoded = read_image(record.image_path, exif=self.exif, decoder=self.decoder)
+        if self._sample_cache is None:
+            return self._make(record)
+        key = digest(
+            *self._picture_key(record),
+            *(self.transform.cache_key, self.annotation_frame, self.min_visible, self.prenormalise, _SAMPLE_VERSION),
+            *(record.polygons, record.ignore, record.texts),
+        )
+        arrays = self._sample_cache.get_or_make(key, lambda: _packed(self._make(record)))
+        return _unpacked(arrays, path=record.image_path)
+
+    def _make(self, record: Record) -> Sample:
+        decoded = self._picture(record)
         polygons = self._on_decoded_pixels(
             record.polygons, orientation=decoded.orientation, stored_size=decoded.stored_size
         )
@@ -122,7 +156,7 @@ class OCRDataset(Dataset[Sample]):
         kept = np.flatnonzero(result.visible > 0)
         height, width = decoded.pixels.shape[:2]
         return Sample(
-            image=result.image,
+            image=normalise(result.image[None])[0].numpy() if self.prenormalise else result.image,
             polygons=[result.polygons[line] for line in kept],
             source_polygons=[polygons[line] for line in kept],
             ignore=(record.ignore | (result.visible < self.min_visible))[kept],
@@ -131,6 +165,53 @@ class OCRDataset(Dataset[Sample]):
             source_size=(width, height),
             path=record.image_path,
         )
+
+    def _picture(self, record: Record) -> DecodedImage:
+        def decoded() -> DecodedImage:
+            return read_image(record.image_path, exif=self.exif, decoder=self.decoder)
+
+        if self._image_cache is None:
+            return decoded()
+
+        def arrays() -> Arrays:
+            image = decoded()
+            facts = np.array([image.orientation, *image.stored_size], np.int64)
+            return {"pixels": image.pixels, "facts": facts, "decoder": pack_texts([image.decoder])[0]}
+
+        kept = self._image_cache.get_or_make(digest(*self._picture_key(record)), arrays)
+        orientation, width, height = kept["facts"].tolist()
+        return DecodedImage(kept["pixels"], orientation, (width, height), kept["decoder"].tobytes().decode())
+
+    def _picture_key(self, record: Record) -> tuple[str | int, ...]:
+        """All that the decoded pixels depend on: the file as it is now, and how it is read."""
+        try:
+            stat = record.image_path.stat()
+        except OSError as error:
+            raise ImageError(record.image_path, f"cannot be read: {error.strerror or error}") from error
+        identity = (str(record.image_path), stat.st_size, stat.st_mtime_ns)
+        return (*identity, self.exif, self.decoder, decoder_versions())
+
+    def _usable_sample_cache(self, cache: ArrayCache | None) -> ArrayCache | None:
+        if cache is None:
+            return None
+        if getattr(self.transform, "cache_key", None) is None:
+            name = type(self.transform).__name__
+            _log.warning("samples are not kept: %s draws random numbers, so that no two are the same", name)
+            return None
+        # A page's annotations take little beside its pixels: a hundred lines are 10 kB.
+        bytes_each = self.transform.size**2 * 3 * (4 if self.prenormalise else 1) + 16_384
+        return cache if cache.reserve(num_entries=len(self.records), bytes_each=bytes_each) else None
+
+    def _usable_image_cache(self, cache: ArrayCache | None) -> ArrayCache | None:
+        if cache is None:
+            return None
+        # The headers of a few pages, evenly spread, tell how large all are.
+        looked_at = [self.records[index] for index in np.linspace(0, len(self.records) - 1, 16, dtype=int)]
+        sizes = [size for record in looked_at if (size := image_size(record.image_path)) is not None]
+        if not sizes:
+            return cache
+        bytes_each = sum(width * height * 3 for width, height in sizes) // len(sizes)
+        return cache if cache.reserve(num_entries=len(self.records), bytes_each=bytes_each) else None
 
     def _on_decoded_pixels(
         self, polygons: list[np.ndarray], *, orientation: int, stored_size: tuple[int, int]
@@ -152,3 +233,35 @@ class OCRDataset(Dataset[Sample]):
             # Once a process and file: every epoch comes past it again.
             self._named.add(path)
             _log.warning("another sample stands in for %s", error)
+
+
+def _packed(sample: Sample) -> Arrays:
+    polygons, polygon_ends = pack_points(sample.polygons)
+    source, source_ends = pack_points(sample.source_polygons)
+    texts, text_ends = pack_texts(sample.texts)
+    return {
+        "image": sample.image,
+        "polygons": polygons,
+        "polygon_ends": polygon_ends,
+        "source": source,
+        "source_ends": source_ends,
+        "ignore": sample.ignore,
+        "texts": texts,
+        "text_ends": text_ends,
+        "to_source": sample.to_source,
+        "source_size": np.array(sample.source_size, np.int64),
+    }
+
+
+def _unpacked(arrays: Arrays, *, path: Path) -> Sample:
+    width, height = arrays["source_size"].tolist()
+    return Sample(
+        image=arrays["image"],
+        polygons=unpack_points(arrays["polygons"], arrays["polygon_ends"]),
+        source_polygons=unpack_points(arrays["source"], arrays["source_ends"]),
+        ignore=arrays["ignore"],
+        texts=unpack_texts(arrays["texts"], arrays["text_ends"]),
+        to_source=arrays["to_source"],
+        source_size=(width, height),
+        path=path,
+    )

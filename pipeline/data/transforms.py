@@ -16,6 +16,9 @@ import numpy as np
 
 from pipeline.data.geometry import clip_to_canvas, map_points, polygon_area
 
+# Goes up with every change of this file that changes a pixel: results kept from before are then made again.
+_WARP_VERSION = 1
+
 # Around the page the canvas is black, as in the audited project (PadIfNeeded, border_mode 0).
 _BORDER = (0, 0, 0)
 
@@ -41,6 +44,11 @@ class Letterbox:
 
     def __init__(self, size: int) -> None:
         self.size = _checked_size(size)
+
+    @property
+    def cache_key(self) -> tuple[str | int, ...]:
+        """All that the result depends on beside the page: it may be kept. A transform of chance has no such key."""
+        return ("Letterbox", self.size, _WARP_VERSION, cv2.__version__)
 
     def __call__(self, image: np.ndarray, polygons: Sequence[np.ndarray]) -> Transformed:
         """`image` uint8 (H, W, 3), `polygons` float32 (n, 2) in its px."""

@@ -1,0 +1,34 @@
+"""Pictures as networks take them: float planes, less ImageNet's mean, by its deviation."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+
+# Of ImageNet's training images, RGB in 0..1; the pretrained backbones of timm and torchvision expect them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def normalise(images: np.ndarray) -> torch.Tensor:
+    """`images` uint8 (B, H, W, 3) RGB as float32 (B, 3, H, W), contiguous, less ImageNet's mean, by its deviation.
+
+    A table of the 256 values of each channel gives the same floats as the arithmetic, in less than half its time.
+    """
+    num_images, height, width, _ = images.shape
+    planes = np.empty((num_images, 3, height, width), np.float32)
+    for image, destination in zip(images, planes, strict=True):
+        for values, plane, table in zip(cv2.split(image), destination, _tables(), strict=True):
+            cv2.LUT(values, table, dst=plane)
+    return torch.from_numpy(planes)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[np.ndarray, ...]:
+    """What each value of each channel becomes: three float32 (1, 256)."""
+    values = np.arange(256, dtype=np.float32)[None]
+    mean, std = np.float32(IMAGENET_MEAN) * 255, np.float32(IMAGENET_STD) * 255
+    return tuple((values - mean[channel]) / std[channel] for channel in range(3))
