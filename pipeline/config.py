@@ -1,4 +1,9 @@
-"""Finds the configuration and checks it before PyTorch is loaded. Imports neither torch nor lightning."""
+"""Finds the configuration and checks it before PyTorch is loaded. Imports neither torch nor lightning.
+
+The schema, and Pydantic with it, is loaded by what needs it: most mistakes show while Hydra composes.
+"""
+
+from __future__ import annotations
 
 import difflib
 import json
@@ -7,13 +12,15 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 
-from pipeline import schema
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from pipeline.schema import Experiment
 
 WANTED = {
     "int_type": "a whole number",
@@ -63,8 +70,10 @@ def config_dir() -> Path:
     raise ConfigError(Problem("", f"no folder `configs` in or beside {package}", hint="reinstall the package"))
 
 
-def check_config(cfg: DictConfig, kind: type[schema.Experiment]) -> dict[str, Any]:
+def check_config(cfg: DictConfig, kind: type[Experiment]) -> dict[str, Any]:
     """`cfg` with all references resolved, as plain values; ConfigError names every key that `kind` does not allow."""
+    from pydantic import ValidationError
+
     missing = list(_without_value(OmegaConf.to_container(cfg)))
     if missing:
         raise ConfigError(*(Problem(key, "has no value", hint=f"give it as {key}=…") for key in missing))
@@ -95,9 +104,11 @@ def check_records(data: Mapping[str, Any], *, split: str) -> None:
 
 
 def _check_reader(reader: Any, *, key: str) -> None:
+    from pipeline.schema import FILE_READERS
+
     if not isinstance(reader, Mapping):
         return
-    if reader.get("_target_") in schema.FILE_READERS:
+    if reader.get("_target_") in FILE_READERS:
         check_file(f"{key}.path", reader.get("path"))
         for name in ("image_dir", "box_dir"):
             if name in reader and not Path(reader[name]).is_dir():
@@ -125,8 +136,12 @@ def unknown_key(key: str, *, section: Any) -> Problem:
 
 def _allowed(section: Mapping[Any, Any], *, but: str = "") -> tuple[str, ...]:
     """Keys that `section` may hold: those of the part it is, else those it has, less the unknown one."""
-    part = schema.PARTS.get(section.get("_target_"))
-    keys = section if part is None else part.__annotations__
+    keys: Iterable[Any] = section
+    if "_target_" in section:
+        from pipeline.schema import PARTS
+
+        part = PARTS.get(section["_target_"])
+        keys = section if part is None else part.__annotations__
     return tuple(sorted(str(key) for key in keys if key != but and not str(key).startswith("_")))
 
 

@@ -4,12 +4,17 @@ import logging
 import pickle
 from pathlib import Path
 
-import timm
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError
-from timm.models import load_state_dict as read_state_dict
 from torch import Tensor, nn
+
+from pipeline.optional import left_out
+
+# timm's training script can log to wandb, so that timm imports it wherever it is installed: 0.7 s of every start.
+with left_out("wandb"):
+    import timm
+    from timm.models import load_state_dict as read_state_dict
 
 logger = logging.getLogger(__name__)
 

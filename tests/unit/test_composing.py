@@ -35,7 +35,7 @@ def configs(tmp_path: Path) -> Path:
         "db/big.yaml": "rows: 2\n",
         "main.yaml": "defaults:\n  - db: small\n  - _self_\nsize: 1\nlist: []\n",
         "runs.yaml": "defaults:\n  - main\n  - _self_\nhydra:\n  mode: RUN\n",
-        "sweeps.yaml": "defaults:\n  - main\n  - _self_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      size: 1,2\n",
+        "sweeps.yaml": "defaults: [main, _self_]\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      size: 1,2\n",
         "open.yaml": "defaults:\n  - db: ???\n  - _self_\nsize: 1\n",
     }
     for name, text in files.items():
@@ -70,7 +70,7 @@ def run(configs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[l
         with composed_once() if once else nullcontext():
             try:
                 hydra.main(version_base="1.3", config_path=str(configs), config_name="main")(task)()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever Hydra raises is to be the same
                 jobs.append(f"{type(error).__name__}: {error}")
         return jobs, num_compositions
 
