@@ -26,7 +26,7 @@ def html_section(report: StartupReport) -> Html | None:
             (row for row in report.file_access if row.num_by_imports), key=lambda row: -row.num_by_imports
         )
         num_loads = sum(row.num_by_imports for row in by_imports)
-        summary = f"{num_loads} files opened by imports, in {len(by_imports)} folders"
+        summary = f"Opened by imports: {num_loads} files, by folder"
         parts += [
             _phases(report.file_access),
             _folders(own, cwd=cwd) if own else None,

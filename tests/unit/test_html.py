@@ -5,6 +5,7 @@ import re
 import pytest
 from golden import assert_golden
 from html_checks import Element, fetched_by, read_page, text_of
+from html_pages import IMPORTS, TIMELINE, full_startup, imported
 from reports_fixture import (
     BASELINE_FINDING,
     FINDINGS,
@@ -22,46 +23,12 @@ from ocrprof.renderers.charts import ticks
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.icicle import by_importer, by_package
 from ocrprof.renderers.pages import write_pages
-from ocrprof.results.model import ImportRow, Location, MemorySample, Process, Segment, StartupReport
+from ocrprof.results.model import MemorySample, Process, StartupReport
 from ocrprof.units import format_bytes, format_percent, format_seconds
 
 STARTUPS = {"startup": startup_report, "startup_crashed": crashed_report, "startup_script": script_report}
 BASELINES = {"baseline": baseline_report, "baseline_bare": bare_baseline_report}
 HOSTILE = "<script>alert(\"x\")</script> & 'quotes' </title></style> \x1b[31m\udcff"
-
-
-def imported(module: str, start: float, seconds: float, *, self_seconds: float, depth: int = 0) -> ImportRow:
-    return ImportRow(
-        module=module,
-        self_seconds=self_seconds,
-        inclusive_seconds=seconds,
-        start_seconds=start,
-        route="statement",
-        importer=Location(file="/home/ana/ocr/train.py", line=7),
-        phase="imports",
-        pid=100,
-        depth=depth,
-    )
-
-
-IMPORTS = [
-    imported("lightning", 1.0, 9.0, self_seconds=1.0),
-    imported("torch", 2.0, 8.0, self_seconds=3.0, depth=1),
-    imported("torch.nn", 3.0, 5.0, self_seconds=5.0, depth=2),
-    imported("timm", 10.0, 1.0, self_seconds=1.0),
-]
-TIMELINE = [
-    Segment(pid=100, phase="interpreter", start_seconds=0, seconds=0.09),
-    Segment(pid=100, phase="imports", start_seconds=0.09, seconds=21.9),
-    Segment(pid=100, phase="unattributed", start_seconds=21.99, seconds=1.0),
-    Segment(pid=100, phase="model", start_seconds=22.99, seconds=51.3),
-    Segment(pid=101, phase="imports", start_seconds=58.3, seconds=3.4),
-]
-
-
-def full_startup(**changes: object) -> StartupReport:
-    """A start with all that a page can show."""
-    return startup_report(imports=IMPORTS, timeline=TIMELINE, **changes)
 
 
 def page_of(report: object) -> Element:
