@@ -165,6 +165,8 @@ class ProcessRecords:
     rank: int | None = None
     world_size: int = 1
     cwd: str = ""
+    writes_bytecode: bool = True
+    bytecode_folder: str | None = None
     modules_at_start: frozenset[str] = frozenset()
     loads: tuple[Load, ...] = ()
     waits: tuple[Wait, ...] = ()
@@ -272,6 +274,8 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         rank=head.get("rank") if gathered.rank is None else gathered.rank,
         world_size=gathered.world_size or head.get("world_size") or 1,
         cwd=head.get("cwd", ""),
+        writes_bytecode=head.get("writes_bytecode", True),
+        bytecode_folder=head.get("bytecode_folder"),
         modules_at_start=frozenset(head.get("modules", ())),
         loads=tuple(gathered.loads),
         waits=tuple(gathered.waits),

@@ -9,6 +9,7 @@ from typing import overload
 
 from ocrprof.findings.access import dataset_scans, network_waits
 from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
+from ocrprof.findings.bytecode import compiled_modules
 from ocrprof.findings.calls import repeated_lookups
 from ocrprof.findings.compose import slow_compose
 from ocrprof.findings.environment import (
@@ -20,6 +21,7 @@ from ocrprof.findings.deprecations import deprecated_modules
     slow_interpreter_start,
     slow_module_lookup,
 )
+from ocrprof.findings.first_step import cold_compilations, sanity_checks
 from ocrprof.findings.imports import eager_heavy_imports
 from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
 from ocrprof.findings.instantiate_overhead import instantiate_overhead
@@ -54,7 +56,10 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_datasets,
     repeated_lookups,
     late_imports,
+    compiled_modules,
     duplicate_modules,
+    sanity_checks,
+    cold_compilations,
     slow_exit,
     noisy,
     deprecated_modules,

@@ -16,10 +16,13 @@ _MIN_SHARE = 0.003
 def repeated_lookups(report: StartupReport) -> list[Finding]:
     """One finding for each function whose repetitions take long enough."""
     of_seconds = start_seconds(report)
+    # What OmegaConf calls to resolve a value is told of by `slow-compose`.
+    resolvers = [row.location for row in report.hydra.resolvers] if report.hydra else []
     return [
         _finding(one, report, of_seconds)
         for one in (report.calls.repeated if report.calls else [])
         if one.seconds is not None and one.seconds >= max(_MIN_SECONDS, _MIN_SHARE * of_seconds)
+        if one.location not in resolvers
     ]
 
 
@@ -28,6 +31,7 @@ def _finding(one: RepeatedCalls, report: StartupReport, of_seconds: float) -> Fi
     name = bare(one.function)
     at = f", called at {places(one.callers, cwd=report.target.cwd)}" if one.callers else ""
     num_distinct = one.num_calls - one.num_repeated
+    same = "the same arguments" if num_distinct == 1 else f"{num_distinct} different sets of arguments"
     how = (
         "keep its results by argument (`functools.cached_property`, or a dict of the instance)"
         if one.is_method
@@ -35,7 +39,7 @@ def _finding(one: RepeatedCalls, report: StartupReport, of_seconds: float) -> Fi
     )
     return finding(
         "repeated-lookup",
-        f"{one.function} is called {one.num_calls} times with {num_distinct} different arguments",
+        f"{one.function} is called {one.num_calls} times with {same}",
         seconds=seconds,
         of_seconds=of_seconds,
         location=one.location,

@@ -27,6 +27,7 @@ HOOKS = {
     "omegaconf.omegaconf": ("omegaconf", "patch_omegaconf"),
     "torch": ("torch", "patch_compile"),
     "torch.nn.modules.module": ("torch", "patch_module"),
+    "torch._dynamo.convert_frame": ("torch", "patch_dynamo"),
     "torch.optim.optimizer": ("torch", "patch_optimizer"),
     "torch.utils.data.dataset": ("loader", "patch_dataset"),
     "torch.utils.data.dataloader": ("loader", "patch_dataloader"),
@@ -104,6 +105,8 @@ def _role() -> str:
         return "worker"
     return "helper" if any(name in command for name in _HELPERS) else "main"
 
+            "writes_bytecode": not sys.dont_write_bytecode,
+            "bytecode_folder": getattr(sys, "pycache_prefix", None),
 
 def _born_ns() -> "int | None":
     """Start of this process by the kernel, CLOCK_MONOTONIC ns in steps of 10 ms; None where /proc is absent."""

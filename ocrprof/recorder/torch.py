@@ -4,7 +4,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import CodeType, ModuleType
 
     from ocrprof.recorder.core import Recorder
 
@@ -82,6 +82,30 @@ def patch_compile(recorder: "Recorder", module: "ModuleType") -> None:
         attributes=lambda model=None, *_, **__: {"class": "torch.compile", "of": core.name_of(model)},
         location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
     )
+
+
+def patch_dynamo(recorder: "Recorder", module: "ModuleType") -> None:
+    """Each compilation of a function by Dynamo and what is behind it, which the first call of it waits for."""
+    original = getattr(module, "_compile", None)
+    if original is None:
+        recorder.note("torch._dynamo.convert_frame has no _compile: what the first calls compile is not timed")
+        return
+    core = recorder.load("core")
+
+    def _compile(code: "CodeType", *args: object, **kwargs: object) -> object:
+        place: list[object] = [code.co_filename, code.co_firstlineno]
+        attributes: dict[str, object] = {"class": str(getattr(code, "co_qualname", code.co_name))}
+        start = recorder.begin("compile.graph")
+        try:
+            result = original(code, *args, **kwargs)
+        except BaseException as error:
+            core.hide_frame(error)
+            recorder.end("compile.graph", start, location=place, attributes=attributes, error=error)
+            raise
+        recorder.end("compile.graph", start, location=place, attributes=attributes)
+        return result
+
+    module._compile = core.look_like(_compile, original)  # type: ignore[attr-defined]
 
 
 def _has_enough(recorder: "Recorder", state: "dict[str, int]") -> bool:

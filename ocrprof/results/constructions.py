@@ -24,7 +24,10 @@ IMPORTS = "imports"
 OWN_CODE = "own code"
 """What no nested record explains."""
 
-_KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"}
+GRAPH = "compile.graph"
+"""The kind of a compilation that the first call of a compiled function waited for."""
+
+_KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"} | {GRAPH}
 _BUILT_INSIDE = (
     "instantiate",
     "dataset.init",

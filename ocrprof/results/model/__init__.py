@@ -1,5 +1,6 @@
 """The schema of `report.json`, `ocrprof/1`. SI units, the unit in the name; raw samples are kept beside statistics."""
 
+from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.checks import ColdPair, ColdStarts, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
@@ -45,6 +46,7 @@ __all__ = [
     "Calls",
     "ColdPair",
     "ColdStarts",
+    "Compilation",
     "Composition",
     "ConfigFile",
     "Construction",

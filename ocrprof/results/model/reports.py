@@ -15,6 +15,7 @@ from ocrprof.results.doctor import (
     Resources,
     WandbState,
 )
+from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.checks import ColdStarts, Overhead
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
@@ -103,6 +104,7 @@ class BaselineReport(Value):
     created: str
     calls: CallCounts | None = Field(default=None, description="at level full, from two further runs")
     deprecated_modules: list[DeprecatedModule] = []
+    compilation: Compilation | None = Field(default=None, description="None where every module had its bytecode")
     workers: list[WorkerGroup] = []
     ranks: RankFigures | None = Field(default=None, description="None where there are not several")
     tool: Tool
