@@ -40,6 +40,7 @@ from ocrprof.findings.spread import noisy
 from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
 from ocrprof.findings.throughput import starved
 from ocrprof.findings.validation import bottlenecks, slow_validation
+from ocrprof.findings.workers import rank_skew, slow_workers
 from ocrprof.results.model import AnyReport, BaselineReport, DoctorReport, Finding, StartupReport
 
 STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
@@ -60,6 +61,8 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     duplicate_modules,
     sanity_checks,
     cold_compilations,
+    slow_workers,
+    rank_skew,
     slow_exit,
     noisy,
     deprecated_modules,

@@ -148,7 +148,11 @@ def _spawn(
 
 
 def _wait(process: subprocess.Popen[bytes], pipe: int, *, deadline_ns: int) -> RunStatus:
-    """Sleeps in the kernel until the target ends, says that it reached its milestone, or the time is up."""
+    """Sleeps in the kernel until the target ends, says that it reached its milestone, or the time is up.
+
+    Of several ranks on this machine each has to say so: the slowest one ends the run.
+    """
+    arrived: set[int] = set()
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     with contextlib.ExitStack() as stack:
@@ -165,7 +169,7 @@ def _wait(process: subprocess.Popen[bytes], pipe: int, *, deadline_ns: int) -> R
                 return "timed_out"
             # Without pidfd (not Linux, or an old one) a look every quarter of a second costs next to nothing.
             events = poll.poll(left_ms if handle is not None else min(left_ms, 250.0))
-            if any(descriptor == pipe for descriptor, _ in events):
+            if any(descriptor == pipe for descriptor, _ in events) and _all_arrived(pipe, arrived):
                 return "reached"
             if any(descriptor == handle for descriptor, _ in events) or (handle is None and _has_ended(process.pid)):
                 return "ended_early"
@@ -177,6 +181,16 @@ def _has_ended(pid: int) -> bool:
 
 
 def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, float | None]:
+def _all_arrived(pipe: int, arrived: set[int]) -> bool:
+    """Adds to `arrived` the ranks that have told `PID RANK RANKS_HERE`; whether it holds all of them now."""
+    for message in os.read(pipe, 65536).splitlines():
+        _, rank, num_ranks = map(int, message.split())
+        arrived.add(rank)
+        if len(arrived) >= num_ranks:
+            return True
+    return False
+
+
     """The target's own exit code (None if we ended it) and CPU seconds, after every process of its tree has gone."""
     members = _descendants(process.pid)
     if not own_end:

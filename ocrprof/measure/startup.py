@@ -9,6 +9,7 @@ from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.environment import describe_environment, describe_tool
 from ocrprof.measure.import_questions import answer
 from ocrprof.measure.lazy_runs import LazyRuns
+from ocrprof.measure.workers import name_rerun_lines
 from ocrprof.plan import StartupPlan
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.configuration import composed_config, config_hash
@@ -142,7 +143,7 @@ def _report(
         of_run = build_tables(
             records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=until, status=outcome.status
         )
-        tables = of_run.as_fields()
+        tables = of_run.as_fields() | {"workers": name_rerun_lines(of_run.workers)}
         if plan.why or plan.what_if or outcome.status == "reached":
             counted = [recorded for run, (_, recorded) in zip(runs, measured, strict=True) if is_measured(run)]
             tables |= answer(plan, of_run.imports, records, outcome, until=until, counted=counted, progress=progress)

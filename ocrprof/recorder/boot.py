@@ -31,7 +31,11 @@ HOOKS = {
     "torch.optim.optimizer": ("torch", "patch_optimizer"),
     "torch.utils.data.dataset": ("loader", "patch_dataset"),
     "torch.utils.data.dataloader": ("loader", "patch_dataloader"),
-    "torch.utils.data._utils.worker": ("loader", "patch_worker"),
+    "torch.utils.data._utils.worker": ("children", "patch_worker"),
+    "multiprocessing.process": ("children", "patch_process"),
+    "multiprocessing.spawn": ("children", "patch_spawn"),
+    "torch.distributed.distributed_c10d": ("ranks", "patch_collectives"),
+    "torch.nn.parallel.distributed": ("ranks", "patch_ddp"),
     "torchmetrics.metric": ("torchmetrics", "patch_metric"),
     "wandb": ("wandb", "patch_wandb"),
 }
@@ -42,6 +46,7 @@ for _tree in ("lightning.pytorch", "pytorch_lightning"):
     HOOKS[_tree + ".trainer.trainer"] = ("lightning", "patch_trainer")
     HOOKS[_tree + ".loops.training_epoch_loop"] = ("lightning", "patch_training_epoch_loop")
     HOOKS[_tree + ".loops.evaluation_loop"] = ("lightning", "patch_evaluation_loop")
+    HOOKS[_tree + ".strategies.launchers.subprocess_script"] = ("ranks", "patch_launcher")
     HOOKS[_tree + ".loops.fit_loop"] = ("lightning", "patch_fit_loop")
 
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "torch._inductor.compile_worker")
@@ -90,8 +95,9 @@ def _describe(recorder: "Recorder", *, role: str) -> None:
             "argv": [str(argument) for argument in getattr(sys, "orig_argv", sys.argv)],
             "executable": sys.executable,
             "python": "%d.%d.%d" % sys.version_info[:3],
-            "role": "rank" if role == "main" and rank is not None else role,
-            "rank": int(rank) if rank is not None and rank.isdigit() else None,
+            "role": "rank" if role == "main" and recorder.rank is not None else role,
+            "rank": recorder.rank,
+            "world_size": recorder.world_size,
             "cwd": os.getcwd(),
             "modules": sorted(recorder.modules_at_start) if role != "worker" else [],
         }

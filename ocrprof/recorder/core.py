@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _time = sys.modules["time"]
 _CALIBRATION_ROUNDS = 300
 _FLUSH_EVERY_NS = 250_000_000
-_BARE_KINDS = ("process", "mark", "milestone", "note", "end")
+_BARE_KINDS = ("process", "rank", "mark", "milestone", "note", "end")
 # The work for which a program imports: its first begin, outside every load, ends the imports of the start. What is
 # imported later belongs to the phase in which it is asked for.
 _ENDS_IMPORTS = frozenset((
@@ -63,7 +63,9 @@ class Recorder:
         self.modules_at_start = modules_at_start
         self.loaded_names: set[str] = set()
         self.marks: set[str] = set()
-        self.until = environ.get("OCRPROF_UNTIL", "exit")
+        self.until = self._asked_until = environ.get("OCRPROF_UNTIL", "exit")
+        self.rank = _whole_number(environ.get("RANK", environ.get("SLURM_PROCID")))
+        self.world_size = _whole_number(environ.get("WORLD_SIZE", environ.get("SLURM_NTASKS"))) or 1
         self.is_bare = environ.get("OCRPROF_LEVEL") == "bare"
         self.lists_files = environ.get("OCRPROF_FILES") == "1"
         self.wants_parts = environ.get("OCRPROF_PARTS") == "1"
@@ -119,6 +121,13 @@ class Recorder:
         self.started = now()
         self.until = "exit"
         self._ended = False
+
+    def become_rank(self, rank: int, world_size: int) -> None:
+        """This process is one of several that train together: each of them has to reach the milestone."""
+        self.rank, self.world_size = rank, world_size
+        self.until = self._asked_until
+        self.write({"k": "rank", "rank": rank, "world_size": world_size, "at": now()})
+        self.flush()
 
     # -- threads and source lines --------------------------------------------------------------------------------
 
@@ -360,6 +369,10 @@ def name_of(value: object) -> str:
     if not hasattr(value, "__qualname__"):
         value = type(value)
     return "%s.%s" % (getattr(value, "__module__", "?"), getattr(value, "__qualname__", "?"))
+
+
+def _whole_number(text: "str | None") -> "int | None":
+    return int(text) if text is not None and text.isdigit() else None
 
 
 def _own_attribute(module: "ModuleType | None", name: str) -> "Any":

@@ -31,9 +31,16 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
         "__init__",
         "dataloader.init",
         attributes=lambda loader, *_, **__: _describe_loader(recorder, loader),
+        location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
         announce=False,
     )
-    recorder.wrap(module._MultiProcessingDataLoaderIter, "__init__", "workers.start", attributes=_describe_workers)
+    recorder.wrap(
+        module._MultiProcessingDataLoaderIter,
+        "__init__",
+        "workers.start",
+        attributes=lambda self, loader, *_, **__: _describe_workers(recorder, loader),
+        location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
+    )
     iterators = _Iterators(recorder)
     base = module._BaseDataLoaderIter
     original = base.__next__
@@ -63,21 +70,6 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
         return batch
 
     base.__next__ = core.look_like(__next__, original)
-
-
-def patch_worker(recorder: "Recorder", module: "ModuleType") -> None:
-    """The worker's own loop: its first record says that the worker is ready, its last is written before it exits."""
-    core = recorder.load("core")
-    original = module._worker_loop
-
-    def _worker_loop(*args: object, **kwargs: object) -> object:
-        recorder.mark("worker.ready")
-        try:
-            return original(*args, **kwargs)
-        finally:
-            recorder.finish("exit")
-
-    module._worker_loop = core.look_like(_worker_loop, original)  # type: ignore[attr-defined]
 
 
 class _Datasets:
@@ -214,10 +206,6 @@ def _describe_loader(recorder: "Recorder", loader: object) -> "dict[str, object]
     }
 
 
-def _describe_workers(self: object, loader: object, *_: object, **__: object) -> "dict[str, object]":
+def _describe_workers(recorder: "Recorder", loader: object) -> "dict[str, object]":
     context = getattr(loader, "multiprocessing_context", None) or sys.modules["torch"].multiprocessing
-    return {
-        "num_workers": getattr(loader, "num_workers", None),
-        "start_method": context.get_start_method(),
-        "dataset": type(getattr(loader, "dataset", None)).__qualname__,
-    }
+    return {**_describe_loader(recorder, loader), "start_method": context.get_start_method()}

@@ -32,7 +32,8 @@ def hooks_for(until: str, hooks: "dict[str, tuple[str, str]]") -> "dict[str, tup
     """Those of `hooks` that the mark of `until` needs, and the one that sees the program's end."""
     if until == "imports":
         return hooks
-    wanted = ["threading"]
+    wanted = ["threading", "torch.distributed.distributed_c10d"]
+    wanted += [tree + ".strategies.launchers.subprocess_script" for tree in ("lightning.pytorch", "pytorch_lightning")]
     for name in _LEAD_TO.get(until, ()):
         wanted += ["lightning.pytorch" + name, "pytorch_lightning" + name] if name.startswith(".") else [name]
     return {name: hooks[name] for name in wanted if name in hooks}

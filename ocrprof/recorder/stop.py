@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     from ocrprof.recorder.core import Recorder
 
 _LOGGER_GRACE_SECONDS = 3.0
-_PARENT_GRACE_SECONDS = 30.0
 
 
 def stop_at_milestone(recorder: "Recorder", name: str, at: int) -> None:
-    """Never returns in the main thread: the measured data are on disk, so the way of dying cannot change them."""
+    """Never returns in the main thread: the measured data are on disk, so the way of dying cannot change them.
+
+    A rank waits here for the others: the parent ends the run when the last of them has told that it stands here too.
+    """
     recorder.write({"k": "milestone", "name": name, "at": at})
     recorder.flush()
     recorder.finish("stop")
     for function in recorder.before_stop:
         _run_with_limit(function, _LOGGER_GRACE_SECONDS)
-    _tell_parent(recorder.notify_path)
-    recorder.load("core").pause_until_killed(_PARENT_GRACE_SECONDS)
+    message = b"%d %d %d\n" % (os.getpid(), recorder.rank or 0, recorder.load("ranks").num_local_ranks(recorder))
+    _tell_parent(recorder.notify_path, message)
+    # Nothing happens after the milestone; a process that nobody waits for any more leaves by itself.
+    while _is_awaited(recorder.notify_path):
+        sys.modules["time"].sleep(0.5)
+    os._exit(0)
 
 
 def patch_threading(recorder: "Recorder", module: "ModuleType") -> None:
@@ -74,12 +80,21 @@ def _run_with_limit(function: "Callable[[], None]", seconds: float) -> None:
     done.acquire(timeout=seconds)
 
 
-def _tell_parent(notify_path: "str | None") -> None:
+def _is_awaited(notify_path: "str | None") -> bool:
+    """Whether the parent still listens: without a reader the pipe cannot be opened, and without a parent it is gone."""
+    try:
+        os.close(os.open(notify_path or "", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+def _tell_parent(notify_path: "str | None", message: bytes) -> None:
     if notify_path is None:
         return
     try:
         descriptor = os.open(notify_path, os.O_WRONLY | os.O_NONBLOCK)
-        os.write(descriptor, b"%d\n" % os.getpid())
+        os.write(descriptor, message)
         os.close(descriptor)
     except OSError as error:
         # Nobody listens: the parent is gone, and nothing is left to be measured.

@@ -6,7 +6,15 @@ Plain strings rather than rich: the columns are few, the text must also fit a pi
 from collections.abc import Sequence
 from typing import TextIO
 
-from ocrprof.renderers import console_baseline, console_startup, figures, figures_checks, figures_loops, figures_startup
+from ocrprof.renderers import (
+    console_baseline,
+    console_startup,
+    figures,
+    figures_checks,
+    figures_loops,
+    figures_startup,
+    processes,
+)
 from ocrprof.renderers.console_findings import findings
 from ocrprof.renderers.console_lines import paragraph
 from ocrprof.renderers.places import keep_head
@@ -24,6 +32,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *console_startup.what_if(report, width=width),
         *(findings(report.findings, cwd=report.target.cwd, width=width) if console_startup.judged(report) else []),
         *console_startup.phases(report, "Where the time goes", width=width),
+        *processes.console_lines(report, width=width),
         *console_startup.imports(report, width=width),
         *console_startup.savings(report, width=width),
         *console_startup.hydra(report, width=width),

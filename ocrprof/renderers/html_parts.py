@@ -22,6 +22,9 @@ PHASE_COLORS = {
     "first_step": "red",
     "after_first_step": "gray",
     "exit": "dark",
+    "main_module": "violet",
+    "unpickle": "green",
+    "worker_init": "orange",
 }
 
 OWNER_COLORS = {"program": "green", "installed": "blue", "stdlib": "slate"}

@@ -6,8 +6,9 @@ from ocrprof.renderers import figures
 from ocrprof.renderers.charts import Bar, LaneRow, lanes
 from ocrprof.renderers.html_links import package_of, shown_packages
 from ocrprof.renderers.html_parts import NO_PHASE, OWNER_COLORS, phase_color, span_text, subject, tick_text
-from ocrprof.renderers.markup import Html, paragraph, section
-from ocrprof.results.model import ImportRow, Process, Run, Segment, StartupReport
+from ocrprof.renderers.markup import Html, join, paragraph, section, table
+from ocrprof.renderers.processes import first_batch_text, group_facts, group_line, rank_facts, rank_table
+from ocrprof.results.model import ImportRow, Process, Run, Segment, StartupReport, Worker
 from ocrprof.results.startup import representative
 
 _NUM_LANES = 40
@@ -34,8 +35,28 @@ def html_section(report: StartupReport) -> Html | None:
         paragraph(note, class_="note"),
         lanes(rows[:_NUM_LANES], limit=run.wall_seconds, tick_text=tick_text(run.wall_seconds)),
         paragraph(f"{left_out} more rows are in report.json", class_="note") if left_out > 0 else None,
+        *_groups(report),
+        _ranks(report),
         anchor="processes",
     )
+
+
+def _groups(report: StartupReport) -> list[Html]:
+    """A paragraph for each group of workers."""
+    cwd = report.target.cwd
+    return [
+        paragraph("; ".join([group_line(group, cwd=cwd), *group_facts(group, cwd=cwd)]) + ".")
+        for group in report.workers
+    ]
+
+
+def _ranks(report: StartupReport) -> Html | None:
+    """The phases of the ranks side by side, without the time in which they waited for one another."""
+    if report.ranks is None:
+        return None
+    titles, rows = rank_table(report.ranks)
+    facts = "; ".join(rank_facts(report.ranks, cwd=report.target.cwd))
+    return join(table(titles, rows, align="l" + "r" * (len(titles) - 1)), paragraph(f"{facts}.", class_="note"))
 
 
 def _lane_rows(report: StartupReport, run: Run) -> list[LaneRow]:
@@ -45,21 +66,28 @@ def _lane_rows(report: StartupReport, run: Run) -> list[LaneRow]:
         pieces.setdefault(one.pid, []).append(one)
     main_pid = report.imports[0].pid if report.imports else report.timeline[0].pid
     rows, seen = [], set()
+    workers = {worker.pid: worker for group in report.workers for worker in group.workers}
     # The two lives of a process that called exec are one row: their times follow one another.
     for process in run.processes:
         if process.pid in seen or process.start_seconds >= run.wall_seconds:
             continue
         seen.add(process.pid)
         bars = [_life(process, run), *(_phase_bar(one, run) for one in pieces.get(process.pid, ()))]
-        rows.append(LaneRow(process.role, _detail(process), [bar for bar in bars if bar is not None]))
+        shown = [bar for bar in bars if bar is not None]
+        rows.append(LaneRow(_title(process), _detail(process, workers.get(process.pid)), shown))
         if process.pid == main_pid:
             rows += [LaneRow("" if row else "built", "", bars) for row, bars in enumerate(_built_bars(report, run))]
             rows += [LaneRow("" if row else "loaded", "", bars) for row, bars in enumerate(_load_bars(report, run))]
     return rows
 
 
-def _detail(process: Process) -> str:
-    return f"pid {process.pid}"
+def _title(process: Process) -> str:
+    return process.role if process.rank is None else f"{process.role} {process.rank}"
+
+
+def _detail(process: Process, worker: Worker | None) -> str:
+    """Of a worker also when its first batch was ready."""
+    return f"pid {process.pid}" if worker is None else f"{first_batch_text(worker)} · pid {process.pid}"
 
 
 def _life(process: Process, run: Run) -> Bar:

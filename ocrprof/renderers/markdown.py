@@ -3,7 +3,14 @@
 Plain functions rather than templates: most lines are there only if their figure is, which reads better as code.
 """
 
-from ocrprof.renderers import figures_checks, figures_loops, figures_startup, markdown_baseline, markdown_startup
+from ocrprof.renderers import (
+    figures_checks,
+    figures_loops,
+    figures_startup,
+    markdown_baseline,
+    markdown_startup,
+    processes,
+)
 from ocrprof.renderers.markdown_text import code, table_block, words
 from ocrprof.results.model import BaselineReport, StartupReport
 
@@ -47,6 +54,7 @@ def _startup_page(report: StartupReport, *, num_rows: int) -> str:
         markdown_startup.what_if(report),
         markdown_startup.finding_table(report, num_rows=num_rows),
         markdown_startup.phase_table(report),
+        processes.markdown_lines(report),
         markdown_startup.package_table(report, num_rows=num_rows),
         markdown_startup.saving_table(report, num_rows=num_rows),
         markdown_startup.hydra(report),

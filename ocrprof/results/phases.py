@@ -77,9 +77,21 @@ class Timeline:
         )
 
 
-def attribute(records: Sequence[ProcessRecords], *, spawn_ns: int, end_ns: int, until: str, status: str) -> Timeline:
-    """The phases from spawn to the milestone `until` where it was reached, else to `end_ns`: the target was gone."""
-    main = main_process(records)
+def attribute(
+    records: Sequence[ProcessRecords],
+    *,
+    spawn_ns: int,
+    end_ns: int,
+    until: str,
+    status: str,
+    main: ProcessRecords | None = None,
+) -> Timeline:
+    """The phases from spawn to the milestone `until` where it was reached, else to `end_ns`: the target was gone.
+
+    `main`: the process whose progress is told, where it is not the one that decides the run.
+    """
+    failed = status not in ("reached", "ended_early")
+    main = main or main_process(records, failed=failed)
     if main is None:
         return Timeline(spawn_ns, end_ns, (Interval(spawn_ns, end_ns, None),), ())
     end_ns = min(end_ns, _milestone(main, until, status) or end_ns)
@@ -87,24 +99,53 @@ def attribute(records: Sequence[ProcessRecords], *, spawn_ns: int, end_ns: int, 
     pieces = [Interval(spawn_ns, lane[0].start_ns, "interpreter")]
     for launcher, child in pairwise(lane):
         pieces += _phases(launcher, _claims(launcher, launcher.mark("exit.begin") or end_ns), end_ns=child.start_ns)
-    pieces += _main_phases(main, records, lane, end_ns=end_ns, failed=status not in ("reached", "ended_early"))
+    pieces += _main_phases(main, records, lane, end_ns=end_ns, failed=failed)
     return Timeline(spawn_ns, end_ns, tuple(innermost(pieces, start_ns=spawn_ns, end_ns=end_ns)), tuple(lane))
 
 
-def main_process(records: Sequence[ProcessRecords]) -> ProcessRecords | None:
-    """The process that holds the milestone or came furthest; among equals the lowest rank, then the first started."""
+def main_process(records: Sequence[ProcessRecords], *, failed: bool = False) -> ProcessRecords | None:
+    """The process that holds the milestone or came furthest; among equals the first started.
 
-    def order(process: ProcessRecords) -> tuple[bool, int, bool, int, bool, int]:
-        return (
-            not process.milestones,
-            -_progress(process),
-            process.role not in ("main", "rank"),
-            process.rank or 0,
-            process.rank is None,  # torchrun itself has no rank, and is not the program
-            process.start_ns,
-        )
+    Of several ranks the one that came last; in a run that `failed`, the one that broke off first, or is least far.
+    """
+    ranks = ranks_of(records)
+    if not ranks:
+        return min(records, key=_order, default=None)
+    if not failed:
+        return max(ranks, key=_arrival)
+    behind = [one for one in ranks if not one.milestones] or ranks
+    broken = [(at_ns, one) for one in behind if (at_ns := one.mark("exit.begin")) is not None]
+    return min(broken, key=lambda pair: pair[0])[1] if broken else min(behind, key=_progress)
 
-    return min(records, key=order, default=None)
+
+def ranks_of(records: Sequence[ProcessRecords]) -> list[ProcessRecords]:
+    """The processes that trained together, by rank; none where there are not several.
+
+    A rank that was started again, or that ran another program beside its own, is the process that came furthest.
+    """
+    by_rank: dict[int, list[ProcessRecords]] = {}
+    for one in records:
+        if one.role == "rank" and one.rank is not None and one.world_size > 1:
+            by_rank.setdefault(one.rank, []).append(one)
+    ranks = [min(by_rank[rank], key=_order) for rank in sorted(by_rank)]
+    return ranks if len(ranks) > 1 else []
+
+
+def _order(process: ProcessRecords) -> tuple[bool, int, bool, int, bool, int]:
+    return (
+        not process.milestones,
+        -_progress(process),
+        process.role not in ("main", "rank"),
+        process.rank or 0,
+        process.rank is None,  # torchrun itself has no rank, and is not the program
+        process.start_ns,
+    )
+
+
+def _arrival(process: ProcessRecords) -> int:
+    """When a rank reached its milestone; of a program that ran to its end, when it had got there."""
+    moments = [one.at_ns for one in process.milestones]
+    return max(moments, default=process.mark("exit.begin") or process.start_ns)
 
 
 def own_phases(process: ProcessRecords, *, end_ns: int) -> list[Interval]:

@@ -66,6 +66,7 @@ def build_run(
         phases=_phases(timeline),
         processes=[_process(one, timeline) for one in records],
         failing_phase=failing_phase(timeline, stderr_tail=stderr_tail) if broke_off else None,
+        failing_rank=timeline.main.rank if broke_off and timeline.main is not None and ranks_of(records) else None,
         stderr_tail=[mask_text(line) for line in stderr_tail],
         imports_anywhere_seconds=timeline.loading_ns() / 1e9,
         cpu_seconds=cpu_seconds,
@@ -88,6 +89,8 @@ class StartupTables:
     hydra: HydraFigures | None = None
     file_access: list[FileAccess] = field(default_factory=list)
     network: list[NetworkWait] = field(default_factory=list)
+    workers: list[WorkerGroup] = field(default_factory=list)
+    ranks: RankFigures | None = None
 
     def as_fields(self) -> dict[str, Any]:  # Any: rows of several kinds
         """By the names that a StartupReport has for them."""
@@ -105,7 +108,7 @@ def build_tables(
     window = {"spawn_ns": spawn_ns, "end_ns": timeline.end_ns}
     imports = import_rows(main.loads, pid=main.pid, phase_at=timeline.phase_at, **window)
     return StartupTables(
-        timeline=build_timeline(timeline, records),
+        timeline=build_timeline(timeline, records, until=until, status=status),
         imports=imports,
         packages=package_rows(imports),
         instantiations=build_instantiations(main, end_ns=timeline.end_ns),
@@ -117,6 +120,8 @@ def build_tables(
         hydra=build_hydra(main, **window),
         file_access=build_file_access(main),
         network=build_network(main),
+        workers=build_workers(records, **window),
+        ranks=build_ranks(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status),
     )
 
 
@@ -172,11 +177,13 @@ def _process(process: ProcessRecords, timeline: Timeline) -> Process:
         "rank": "rank",
         "helper": "helper",
     }
-    is_launcher = any(process is one for one in timeline.lane[:-1])
+    # A rank that starts the others is a rank itself.
+    is_launcher = process.role != "rank" and any(process is one for one in timeline.lane[:-1])
     return Process(
         pid=process.pid,
         parent_pid=process.parent_pid,
         role="launcher" if is_launcher else roles.get(process.role, "helper"),
+        rank=process.rank if process.role == "rank" else None,
         argv=mask_argv(process.argv),
         start_seconds=(process.start_ns - timeline.spawn_ns) / 1e9,
         end_seconds=None if process.end is None else (process.end.at_ns - timeline.spawn_ns) / 1e9,

@@ -5,13 +5,40 @@ from itertools import pairwise
 
 from ocrprof.records import ProcessRecords
 from ocrprof.results.model import Segment
-from ocrprof.results.phases import Timeline, own_phases
+from ocrprof.results.phases import Timeline, attribute, own_phases, ranks_of
+from ocrprof.results.workers import worker_pieces
 
 
-def build_timeline(timeline: Timeline, records: Sequence[ProcessRecords]) -> list[Segment]:
+def build_timeline(timeline: Timeline, records: Sequence[ProcessRecords], *, until: str, status: str) -> list[Segment]:
     """The pieces of the main process and its launchers, which add up to the run, then those of the other processes."""
     others = [one for one in records if not any(one is own for own in timeline.lane)]
-    return [*_lane(timeline), *(segment for process in others for segment in _other(process, timeline))]
+    ranks = [one for one in ranks_of(records) if one is not timeline.main]
+    segments = [*_lane(timeline)]
+    for process in others:
+        segments += _other(process, timeline)
+    for rank in ranks:
+        own = attribute(
+            records,
+            spawn_ns=timeline.spawn_ns,
+            end_ns=timeline.end_ns,
+            until=until,
+            status="reached" if rank.milestones else status,
+            main=rank,
+        )
+        # A rank that started the main process goes on beside it.
+        begins_ns = _until(rank, timeline)
+        segments += [
+            _segment(rank, one.label, max(one.start_ns, begins_ns), one.end_ns, timeline)
+            for one in own.segments
+            if one.label is not None and one.end_ns > begins_ns
+        ]
+    return segments
+
+
+def _until(rank: ProcessRecords, timeline: Timeline) -> int:
+    """Up to when the lane of the run tells of this process already."""
+    after = [child.start_ns for process, child in pairwise(timeline.lane) if process is rank]
+    return after[0] if after else rank.start_ns
 
 
 def _lane(timeline: Timeline) -> Iterator[Segment]:
@@ -27,9 +54,14 @@ def _lane(timeline: Timeline) -> Iterator[Segment]:
 
 
 def _other(process: ProcessRecords, timeline: Timeline) -> Iterator[Segment]:
+    """Of a worker what it did up to its first batch; of any other process what is known to be a phase."""
     end_ns = min(timeline.end_ns, process.end.at_ns if process.end is not None else timeline.end_ns)
-    for one in own_phases(process, end_ns=end_ns):
-        if one.label is not None:
+    if process.role == "rank" and process.world_size > 1:
+        return
+    is_worker = process.role == "worker"
+    pieces = worker_pieces(process, end_ns=end_ns) if is_worker else own_phases(process, end_ns=end_ns)
+    for one in pieces:
+        if one.label is not None and one.end_ns > timeline.spawn_ns:
             yield _segment(process, one.label, one.start_ns, one.end_ns, timeline)
 
 

@@ -11,7 +11,7 @@ from ocrprof.results.timelines import build_timeline
 
 def timeline_of(*records: ProcessRecords, end: float = 1000) -> list[Segment]:
     timeline = attribute(records, spawn_ns=SPAWN * MS, end_ns=ns(end), until="exit", status="reached")
-    return build_timeline(timeline, records)
+    return build_timeline(timeline, records, until="exit", status="reached")
 
 
 def pieces(segments: list[Segment], pid: int) -> list[tuple[str, int, int]]:

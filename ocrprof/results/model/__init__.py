@@ -1,6 +1,5 @@
 """The schema of `report.json`, `ocrprof/1`. SI units, the unit in the name; raw samples are kept beside statistics."""
 
-from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.checks import ColdPair, ColdStarts, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
@@ -24,6 +23,15 @@ from ocrprof.results.model.imports import (
     Why,
 )
 from ocrprof.results.model.loops import LoopStatistics, Memory, MemorySample
+from ocrprof.results.model.processes import (
+    Rank,
+    RankFigures,
+    RankWait,
+    RerunLine,
+    Skew,
+    Worker,
+    WorkerGroup,
+)
 from ocrprof.results.model.reports import (
     SCHEMA,
     AnyReport,
@@ -46,7 +54,6 @@ __all__ = [
     "Calls",
     "ColdPair",
     "ColdStarts",
-    "Compilation",
     "Composition",
     "ConfigFile",
     "Construction",
@@ -92,6 +99,7 @@ __all__ = [
     "RunStatus",
     "Saving",
     "Segment",
+    "Skew",
     "SourceReading",
     "StartupReport",
     "Statistic",
@@ -102,4 +110,6 @@ __all__ = [
     "Verification",
     "WhatIf",
     "Why",
+    "Worker",
+    "WorkerGroup",
 ]

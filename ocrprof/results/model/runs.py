@@ -55,6 +55,7 @@ class Process(Value):
     parent_pid: int
     role: Literal["main", "worker", "rank", "launcher", "helper"]
     argv: list[str]
+    rank: int | None = None
     start_seconds: float = Field(description="from the spawn of the target to this process's recorder")
     end_seconds: float | None = None
     num_loads: int = 0
@@ -73,6 +74,7 @@ class Run(Value):
     processes: list[Process] = []
     failing_phase: str | None = None
     stderr_tail: list[str] = []
+    failing_rank: int | None = Field(default=None, description="of several, the one whose phase that is")
     stack: list[str] = Field(default=[], description="of a target that hung, where py-spy could look")
     imports_anywhere_seconds: float = 0.0
     cpu_seconds: float | None = None
