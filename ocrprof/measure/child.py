@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -64,10 +64,12 @@ def run_target(
     timeout_seconds: float,
     settings: Mapping[str, str] | None = None,
     beside: Callable[[int], contextlib.AbstractContextManager[object]] | None = None,
+    in_front: Sequence[str] = (),
 ) -> Outcome:
     """Runs the target until its milestone, its own end or the limit, and leaves no process of it behind.
 
-    `beside`, given the process id, is entered while the target runs (a sampler, say).
+    `beside`, given the process id, is entered while the target runs (a sampler, say). `in_front`: a command that starts
+    the target's, given to it as its last arguments, and ends no later; the process id is its own.
 
     The target's output goes to `directory`/stdout.txt and stderr.txt. On Ctrl-C the tree is killed and the outcome's
     status is `interrupted`: what was recorded is kept. Raises OcrprofError where the command cannot be started.
@@ -80,7 +82,10 @@ def run_target(
         (directory / "stderr.txt").open("wb") as stderr,
     ):
         spawn_ns = time.monotonic_ns()
-        process = _spawn(target, directory=directory, until=until, settings=settings, files=(stdout, stderr))
+        command = [*in_front, *target.argv]
+        process = _spawn(
+            command, cwd=target.cwd, directory=directory, until=until, settings=settings, files=(stdout, stderr)
+        )
         stack: tuple[str, ...] = ()
         try:
             with beside(process.pid) if beside is not None else contextlib.nullcontext():
@@ -114,8 +119,9 @@ def run_target(
 
 
 def _spawn(
-    target: Target,
+    command: Sequence[str],
     *,
+    cwd: Path,
     directory: Path,
     until: str,
     settings: Mapping[str, str] | None,
@@ -133,8 +139,8 @@ def _spawn(
     try:
         # A session of its own: Ctrl-C reaches us alone, and the tree can be told from ours.
         return subprocess.Popen(
-            target.argv,
-            cwd=target.cwd,
+            command,
+            cwd=cwd,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=files[0],
@@ -143,7 +149,7 @@ def _spawn(
         )
     except OSError as error:
         raise OcrprofError(
-            f"cannot start {target.argv[0]}: {error.strerror or error}", hint="check the command after `--`"
+            f"cannot start {command[0]}: {error.strerror or error}", hint="check the command after `--`"
         ) from error
 
 
@@ -195,7 +201,8 @@ def _all_arrived(pipe: int, arrived: set[int]) -> bool:
     members = _descendants(process.pid)
     if not own_end:
         # What it measured is on disk: the way of dying cannot change it.
-        process.kill()
+        # Not by `process.kill`: it would reap one that has ended just now, and with it its CPU time.
+        os.kill(process.pid, signal.SIGKILL)
     _, wait_status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(wait_status)
     _end_all([*members, *_orphans(process.pid)], session=process.pid)

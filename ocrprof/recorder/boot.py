@@ -67,6 +67,9 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
         load("lazy").install(recorder, os.environ["OCRPROF_LAZY"])
     if os.environ.get("OCRPROF_LEVEL") == "full":
         load("access").install(recorder)
+    if "OCRPROF_SAMPLED" in os.environ:
+        role = "rank" if _role() == "main" and recorder.rank is not None else _role()
+        load("sampling").await_sampler(recorder, role, os.environ["OCRPROF_SAMPLED"], run_dir)
     load("stop").register_exit(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
     return recorder
