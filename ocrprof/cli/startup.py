@@ -93,7 +93,11 @@ def startup(
     ] = Cache.WARM,
     level: Annotated[
         Level,
-        typer.Option("--level", help="full: count files opened, folders listed and connections too, by phase."),
+        typer.Option(
+            "--level",
+            help="full: count files opened, folders listed and connections too, by phase; and sample the stacks of a further "
+            "run by py-spy, for the lines of the program that hold it up.",
+        ),
     ] = Level.LIGHT,
     check_overhead: Annotated[
         bool,
@@ -133,6 +137,7 @@ def startup(
     from ocrprof.measure.child import termination_interrupts
     from ocrprof.measure.cold import with_cold
     from ocrprof.measure.overhead import with_overhead
+    from ocrprof.measure.sampling import with_samples
     from ocrprof.measure.startup import measure_startup
     from ocrprof.plan import StartupPlan, default_output
     from ocrprof.renderers.console import render_startup
@@ -156,6 +161,8 @@ def startup(
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
+        if level == Level.FULL:
+            report = with_samples(report, plan, progress=progress_printer(quiet=quiet))
         if check_overhead and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
             report = with_overhead(report, plan, progress=progress_printer(quiet=quiet))
         if cache == Cache.BOTH and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
@@ -171,7 +178,7 @@ def startup(
         if not quiet:
             print(f"trace: {trace}", file=sys.stderr)
     code = exit_code_for(report.runs, num_expected=plan.warmup + plan.runs)
-    ends = [check.stopped_by for check in (report.overhead, report.cold) if check and check.stopped_by]
+    ends = [check.stopped_by for check in (report.overhead, report.cold, report.samples) if check and check.stopped_by]
     if code == ExitCode.DONE and ends:
         code = exit_code_of(ends[0])
     elif code == ExitCode.DONE and report.cold and not report.cold.achieved:

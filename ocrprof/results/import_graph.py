@@ -128,7 +128,7 @@ def owners_of(rows: Sequence[ImportRow]) -> dict[str, Owner]:
     for row in rows:
         package = top_level(row.module)
         if package not in owners and row.file is not None:
-            owners[package] = _owner_of_file(row.file)
+            owners[package] = owner_of_file(row.file)
     for row in rows:
         package = top_level(row.module)
         if _is_stdlib(row):
@@ -141,7 +141,8 @@ def _is_stdlib(row: ImportRow) -> bool:
     return top_level(row.module) in sys.stdlib_module_names or row.kind in ("builtin", "frozen")
 
 
-def _owner_of_file(file: str) -> Owner:
+def owner_of_file(file: str) -> Owner:
+    """Whose a file is, by its path alone."""
     if _INSTALLED.search(file):
         return "installed"
     return "stdlib" if _STDLIB.search(file) else "program"

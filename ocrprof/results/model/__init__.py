@@ -42,6 +42,7 @@ from ocrprof.results.model.reports import (
     StartupReport,
 )
 from ocrprof.results.model.runs import PHASES, Milestone, Phase, Process, Run, RunStatus, Segment
+from ocrprof.results.model.samples import HotLine, SampledPiece, Samples, StackLine
 from ocrprof.results.model.values import Location, Part, Priority, Statistic, Value
 from ocrprof.results.model.work import Construction, FileAccess, NetworkWait
 
@@ -66,6 +67,7 @@ __all__ = [
     "Finding",
     "Gpu",
     "Hop",
+    "HotLine",
     "HydraFigures",
     "ImportConditions",
     "ImportParts",
@@ -97,10 +99,13 @@ __all__ = [
     "RerunLine",
     "Run",
     "RunStatus",
+    "SampledPiece",
+    "Samples",
     "Saving",
     "Segment",
     "Skew",
     "SourceReading",
+    "StackLine",
     "StartupReport",
     "Statistic",
     "TargetInfo",

@@ -35,6 +35,7 @@ from ocrprof.results.model.imports import (
 from ocrprof.results.model.loops import LoopStatistics, Memory
 from ocrprof.results.model.processes import RankFigures, WorkerGroup
 from ocrprof.results.model.runs import Run, Segment
+from ocrprof.results.model.samples import Samples
 from ocrprof.results.model.values import Location, Priority, Value
 from ocrprof.results.model.work import Construction, FileAccess, NetworkWait
 from ocrprof.target import Probe
@@ -87,6 +88,7 @@ class StartupReport(Value):
     hydra: HydraFigures | None = Field(default=None, description="None for a program that composed nothing")
     file_access: list[FileAccess] = Field(default=[], description="at level full, up to the first step")
     network: list[NetworkWait] = Field(default=[], description="at level full")
+    samples: Samples | None = Field(default=None, description="at level full, from a further run")
     sources: SourceReading | None = None
     savings: list[Saving] = []
     why: Why | None = None
