@@ -19,7 +19,7 @@ _MIN_COLUMNS = 16
 @dataclass(frozen=True)
 class Bar:
     """A piece of a lane; `start` and `length` in the unit of its axis. `hint` is shown where a pointer rests;
-    what belongs to a `package` lights up with it."""
+    what belongs to a `package` lights up with it. `figure` is what a legend says of it."""
 
     start: float
     length: float
@@ -28,6 +28,7 @@ class Bar:
     hint: str
     faint: bool = False
     package: str | None = None
+    figure: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,18 @@ def _stacked(bar: Bar) -> Html:
 
 
 def legend(bars: Sequence[Bar]) -> Html:
-    """Colours and names, each once."""
+    """Colours and names, each once, with the figure of each bar that has one."""
     seen = {bar.name: bar for bar in bars}
-    items = [tag("li", bar.name, style=f"--k:var(--{bar.color})", data_k=name) for name, bar in seen.items()]
+    items = [
+        tag(
+            "li",
+            bar.name,
+            tag("b", f" {bar.figure}") if bar.figure else None,
+            style=f"--k:var(--{bar.color})",
+            data_k=name,
+        )
+        for name, bar in seen.items()
+    ]
     return tag("ul", *items, class_="legend")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ocrprof.renderers import figures
 from ocrprof.renderers.html_parts import phase_color, swatch
-from ocrprof.renderers.markup import Html, join, more, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, more, paragraph, section, table, tag
 from ocrprof.renderers.places import short_path
 from ocrprof.results.model import PHASES, FileAccess, NetworkWait, StartupReport
 from ocrprof.units import format_seconds
@@ -55,7 +55,7 @@ def _folders(rows: list[FileAccess], *, cwd: str) -> Html:
     ordered = sorted(rows, key=lambda row: -(row.num_opened + row.num_listed))
     cells = [
         [
-            tag("code", short_path(row.folder, cwd=cwd)),
+            code(short_path(row.folder, cwd=cwd)),
             swatch(figures.phase_name(row.phase), phase_color(row.phase)),
             row.during or "",
             str(row.num_opened),
@@ -70,8 +70,7 @@ def _folders(rows: list[FileAccess], *, cwd: str) -> Html:
 
 def _imported(rows: list[FileAccess], *, cwd: str) -> Html:
     cells = [
-        [tag("code", short_path(row.folder, cwd=cwd)), figures.phase_name(row.phase), str(row.num_by_imports)]
-        for row in rows
+        [code(short_path(row.folder, cwd=cwd)), figures.phase_name(row.phase), str(row.num_by_imports)] for row in rows
     ]
     return table(["folder", "phase", "files"], cells, align="llr")
 
@@ -79,7 +78,7 @@ def _imported(rows: list[FileAccess], *, cwd: str) -> Html:
 def _hosts(rows: list[NetworkWait]) -> Html:
     cells = [
         [
-            tag("code", row.host),
+            code(row.host),
             swatch(figures.phase_name(row.phase), phase_color(row.phase)),
             str(row.num_connections),
             str(row.num_lookups),

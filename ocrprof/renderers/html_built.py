@@ -2,7 +2,7 @@
 
 from ocrprof.renderers import figures
 from ocrprof.renderers.html_parts import phase_color, subject, swatch
-from ocrprof.renderers.markup import Html, join, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import Construction, StartupReport
 from ocrprof.units import format_seconds
@@ -20,13 +20,11 @@ def html_section(report: StartupReport) -> Html | None:
     rows = [
         [
             swatch(one.kind, phase_color(one.phase)),
-            join(tag("code", subject(one)) if one.name != one.kind else None, _parts(one)),
+            join(code(subject(one)) if one.name != one.kind else None, _parts(one)),
             format_seconds(one.start_seconds),
             scale.text(one.self_seconds),
             scale.text(one.seconds),
-            tag("code", place(one.location, cwd=report.target.cwd))
-            if one.location
-            else figures.evidence_text(one.attributes),
+            code(place(one.location, cwd=report.target.cwd)) if one.location else figures.evidence_text(one.attributes),
         ]
         for one in shown
     ]

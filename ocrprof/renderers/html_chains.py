@@ -2,7 +2,7 @@
 
 from ocrprof.renderers import import_answers
 from ocrprof.renderers.html_links import package_anchor, package_link, shown_packages
-from ocrprof.renderers.markup import Html, join, paragraph, section, tag
+from ocrprof.renderers.markup import Html, code, join, paragraph, section, tag
 from ocrprof.renderers.places import chain_steps
 from ocrprof.results.model import PackageRow, StartupReport
 from ocrprof.units import format_seconds
@@ -35,7 +35,7 @@ def _asked(report: StartupReport) -> Html | None:
     facts = [*import_answers.why_facts(report.why), *(f"another way: {way}" for way in ways)]
     return tag(
         "div",
-        tag("h3", "Why ", tag("code", report.why.module), " is loaded"),
+        tag("h3", "Why ", code(report.why.module), " is loaded"),
         tag("ol", *(_step(where, loads) for where, loads in rows), class_="chain"),
         tag("ul", *(tag("li", fact) for fact in facts)),
         class_="asked",
@@ -50,7 +50,7 @@ def _entry(row: PackageRow, report: StartupReport) -> Html:
     facts.append(f"{len(steps)} hop{'s' if len(steps) != 1 else ''}" if steps else "the way there is not known")
     return tag(
         "details",
-        tag("summary", tag("code", row.package), tag("small", " · ".join(facts))),
+        tag("summary", code(row.package), tag("small", " · ".join(facts))),
         tag("ol", *(_step(where, loads) for where, loads in steps), class_="chain") if steps else None,
         _dominated(row, report),
         id=package_anchor(row.package),
@@ -59,7 +59,7 @@ def _entry(row: PackageRow, report: StartupReport) -> Html:
 
 
 def _step(where: str, loads: str) -> Html:
-    return tag("li", tag("code", where), tag("span", " loads ", tag("code", loads)))
+    return tag("li", code(where), tag("span", " loads ", code(loads)))
 
 
 def _dominated(row: PackageRow, report: StartupReport) -> Html | None:

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from ocrprof.renderers import figures_checks
 from ocrprof.renderers.html_parts import bar_cell
 from ocrprof.renderers.html_savings import paired_strip
-from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, paragraph, section, table, tag
 from ocrprof.results.model import ColdStarts, FileSize, StartupReport
 from ocrprof.units import format_bytes, format_percent
 
@@ -36,7 +36,7 @@ def _cold(cold: ColdStarts) -> list[Html | None]:
 def _files(files: list[FileSize], title: str, *, total_bytes: int) -> Html:
     rows = [
         [
-            join(tag("code", PurePath(file.path).name), tag("small", str(PurePath(file.path).parent))),
+            join(code(PurePath(file.path).name), tag("small", str(PurePath(file.path).parent))),
             format_bytes(file.bytes),
             format_percent(file.bytes / total_bytes if total_bytes else 0.0),
             bar_cell(file.bytes / files[0].bytes if files[0].bytes else 0.0, "cyan"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ocrprof.renderers import figures
-from ocrprof.renderers.markup import Html, Section, more, paragraph, prose, section, tag
+from ocrprof.renderers.markup import Html, Section, code, more, paragraph, prose, section, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import Finding
 from ocrprof.units import format_percent, format_seconds
@@ -39,8 +39,8 @@ def finding_card(finding: Finding, beside: Html | None, *, cwd: str) -> Html:
         tag("span", finding.priority, class_="badge"),
         tag("h3", prose(finding.title)),
         beside,
-        paragraph(tag("code", where), class_="where") if where else None,
+        paragraph(code(where), class_="where") if where else None,
         paragraph(prose(finding.advice)),
-        paragraph(tag("code", finding.code, class_="rule"), f" {evidence}", class_="note"),
+        paragraph(code(finding.code, class_="rule"), f" {evidence}", class_="note"),
         class_=finding.priority.lower(),
     )

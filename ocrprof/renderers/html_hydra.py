@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ocrprof.renderers import figures
 from ocrprof.renderers.charts import Bar, legend, stack
 from ocrprof.renderers.html_parts import bar_cell
-from ocrprof.renderers.markup import Html, join, more, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, more, paragraph, section, table, tag
 from ocrprof.renderers.places import place, short_path
 from ocrprof.results.model import Calls, Composition, ConfigFile, HydraFigures, Part, StartupReport
 from ocrprof.units import format_percent, format_seconds
@@ -74,14 +74,15 @@ def _bars(hydra: HydraFigures) -> list[Bar]:
 
 
 def _bar(name: str, seconds: float, share: float) -> Bar:
-    return Bar(0, share, _COLORS[name], name, f"{name}: {format_seconds(seconds)}, {format_percent(share)}")
+    hint = f"{name}: {format_seconds(seconds)}, {format_percent(share)}"
+    return Bar(0, share, _COLORS[name], name, hint, figure=format_seconds(seconds))
 
 
 def _compositions(compositions: Sequence[Composition], *, cwd: str) -> Html:
     scale = figures.column_scale(max(one.seconds for one in compositions))
     rows = [
         [
-            join(tag("code", one.config or "(none)"), tag("small", one.purpose)),
+            join(code(one.config or "(none)"), tag("small", one.purpose)),
             format_seconds(one.start_seconds),
             scale.text(one.seconds),
             *(scale.text(seconds) for seconds in _parts(one).values()),
@@ -89,7 +90,7 @@ def _compositions(compositions: Sequence[Composition], *, cwd: str) -> Html:
             _count(one.num_configs),
             _count(one.depth),
             _count(one.num_deepcopies),
-            tag("code", place(one.location, cwd=cwd)),
+            code(place(one.location, cwd=cwd)),
         ]
         for one in compositions
     ]
@@ -107,7 +108,7 @@ def _files(files: Sequence[ConfigFile], *, cwd: str) -> Html:
     scale = figures.column_scale(files[0].seconds)
     rows = [
         [
-            tag("code", short_path(one.path, cwd=cwd)),
+            code(short_path(one.path, cwd=cwd)),
             "the program’s" if one.own else "Hydra’s or a plugin’s",
             str(one.count),
             scale.text(one.seconds),
@@ -126,22 +127,23 @@ def _calls(title: str, calls: Sequence[Calls], *, cwd: str) -> Html:
     scale = figures.column_scale(longest)
     rows = [
         [
-            tag("code", one.name),
+            code(one.name),
             str(one.count),
             scale.text(one.seconds),
             bar_cell(one.seconds / longest if longest else 0.0, "violet"),
-            tag("code", place(one.location, cwd=cwd)),
+            code(place(one.location, cwd=cwd)) if one.location else "",
         ]
         for one in calls[:_NUM_CALLS]
     ]
-    return table([title, "calls", f"together {scale.unit}", "", "where"], rows, align="lrrll")
+    where = "where" if any(one.location for one in calls) else ""
+    return table([title, "calls", f"together {scale.unit}", "", where], rows, align="lrrll")
 
 
 def _conversions(hydra: HydraFigures, *, cwd: str) -> Html | None:
     if not hydra.conversions:
         return None
     rows = [
-        [tag("code", place(one.location, cwd=cwd)), str(one.num_elements), format_seconds(one.seconds)]
+        [code(place(one.location, cwd=cwd)), str(one.num_elements), format_seconds(one.seconds)]
         for one in hydra.conversions
     ]
     return table(["plain containers turned into nodes at", "elements", "seconds"], rows, align="lrr", class_="compact")
@@ -155,5 +157,5 @@ def _plugins(hydra: HydraFigures) -> Html:
 
 
 def _plugin_table(plugins: Sequence[Part]) -> Html:
-    rows = [[tag("code", one.name), format_seconds(one.seconds)] for one in plugins]
+    rows = [[code(one.name), format_seconds(one.seconds)] for one in plugins]
     return table(["module", "seconds"], rows, align="lr", class_="compact")

@@ -6,7 +6,7 @@ from ocrprof.renderers import figures
 from ocrprof.renderers.html_links import package_link, shown_packages
 from ocrprof.renderers.html_parts import OWNER_COLORS, bar_cell
 from ocrprof.renderers.icicle import Node, by_importer, by_package, icicle
-from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, paragraph, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import StartupReport
 from ocrprof.units import format_seconds
@@ -82,7 +82,7 @@ def _package_table(report: StartupReport) -> Html:
             scale.text(package.inclusive_seconds),
             scale.text(package.dominated_seconds) if package.dominated_seconds else "",
             str(package.num_modules),
-            tag("code", place(package.first_importer, cwd=report.target.cwd)),
+            code(place(package.first_importer, cwd=report.target.cwd)),
         ]
         for package in shown
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ocrprof.renderers import figures
 from ocrprof.renderers.html_links import package_link, shown_packages
 from ocrprof.renderers.html_parts import bar_cell
-from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, paragraph, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import Instantiation, PackageRow, StartupReport
 
@@ -75,18 +75,18 @@ def _lines(
 ) -> list[list[Html | str]]:
     indent = f"padding-left:{min(max(depth - 1, 0), _MAX_INDENT) * 1.3:.1f}em"
     if not node.rows:
-        return [[tag("span", tag("code", node.name), style=indent, class_="path above"), *[""] * 7]]
+        return [[tag("span", code(node.name), style=indent, class_="path above"), *[""] * 7]]
     longest = max(row.seconds for row in report.instantiations)
     return [
         [
-            tag("span", tag("code", node.name), style=indent, class_="path"),
+            tag("span", code(node.name), style=indent, class_="path"),
             join(package_link(row.target, packages), _badge(row, path)),
             str(row.count),
             scale.text(row.seconds),
             bar_cell(row.seconds / longest if longest else 0.0, "p1" if row.duplicate else "orange"),
             scale.text(row.imports_seconds) if row.imports_seconds else "",
             "" if row.overhead_seconds is None else scale.text(row.overhead_seconds),
-            join(*(tag("code", place(caller, cwd=report.target.cwd)) for caller in row.callers), by=" "),
+            join(*(code(place(caller, cwd=report.target.cwd)) for caller in row.callers), by=" "),
         ]
         for row, path in node.rows
     ]
@@ -97,5 +97,5 @@ def _badge(row: Instantiation, path: str) -> Html | None:
     if not row.duplicate:
         return None
     others = [other for other in row.config_paths if other != path]
-    also = tag("small", "also as ", join(*(tag("code", other) for other in others), by=", ")) if others else None
+    also = tag("small", "also as ", join(*(code(other) for other in others), by=", ")) if others else None
     return join(tag("span", "DUPLICATE", class_="duplicate"), also)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ocrprof.renderers.markup import Html, tag
+from ocrprof.renderers.markup import Html, code, tag
 from ocrprof.results.model import PackageRow, StartupReport
 
 _NUM_BY_SELF, _NUM_BY_DOMINATED = 15, 8
@@ -34,7 +34,7 @@ def package_anchor(package: str) -> str:
 def package_link(dotted: str, known: Sequence[PackageRow], *, class_: str | None = None) -> Html:
     """The name as code, led to its package's entry where the page has one."""
     package = package_of(dotted)
-    words = tag("code", dotted, class_=class_)
+    words = code(dotted, class_=class_)
     if all(row.package != package for row in known):
         return tag("span", words, data_package=package)
     return tag("a", words, href=f"#{package_anchor(package)}", data_package=package)

@@ -16,7 +16,7 @@ from ocrprof.renderers.charts import (
     strip,
 )
 from ocrprof.renderers.html_parts import bar_cell, swatch, tick_text
-from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, paragraph, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.batches import REST
 from ocrprof.results.model import BaselineReport, LoopStatistics, Memory
@@ -148,7 +148,7 @@ def _parts(loop: LoopStatistics, report: BaselineReport) -> Html | None:
             format_seconds(row.seconds),
             format_percent(row.share),
             bar_cell(row.share / largest, colors.get(row.key, _UNKNOWN)),
-            tag("code", place(loop.part_locations.get(row.key), cwd=cwd)),
+            code(place(loop.part_locations.get(row.key), cwd=cwd)),
         ]
         for row in rows
     ]

@@ -6,7 +6,7 @@ from ocrprof.renderers import figures, import_answers
 from ocrprof.renderers.charts import Point, StripRow, strip
 from ocrprof.renderers.html_links import package_link, package_of, shown_packages
 from ocrprof.renderers.html_parts import bar_cell, tick_text
-from ocrprof.renderers.markup import Html, join, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, code, join, paragraph, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.model import PackageRow, Saving, StartupReport, Verification, WhatIf
 from ocrprof.units import format_seconds
@@ -66,10 +66,10 @@ def _verdict(row: Saving, packages: Sequence[PackageRow], *, cwd: str) -> Html:
     """The lines to defer, or whoever holds it, or the use that the records show."""
     if row.used is not None:
         where = place(row.used.location, cwd=cwd)
-        at = join(" at ", tag("code", where)) if where else None
+        at = join(" at ", code(where)) if where else None
         return join(f"only deferred to {figures.phase_name(row.used.phase)}: used by {row.used.how}", at)
     if row.lines:
-        lines = join(*(tag("code", place(line, cwd=cwd)) for line in row.lines[:_NUM_LINES]), by=" ")
+        lines = join(*(code(place(line, cwd=cwd)) for line in row.lines[:_NUM_LINES]), by=" ")
         more = len(row.lines) - _NUM_LINES
         return join("defer ", lines, f" and {more} more" if more > 0 else "")
     if not row.held_by:
@@ -80,7 +80,7 @@ def _verdict(row: Saving, packages: Sequence[PackageRow], *, cwd: str) -> Html:
     return join(
         "held by ",
         package_link(package_of(first.module), packages),
-        join(" at ", tag("code", where)) if where else None,
+        join(" at ", code(where)) if where else None,
         f" and {others} more" if others else None,
     )
 
@@ -89,7 +89,7 @@ def _what_if(answer: WhatIf, report: StartupReport) -> Html:
     facts = import_answers.what_if_facts(answer, report)
     return tag(
         "div",
-        tag("h3", "What if ", tag("code", answer.module), " were not imported at the start"),
+        tag("h3", "What if ", code(answer.module), " were not imported at the start"),
         tag("dl", *(join(tag("dt", label), tag("dd", words)) for label, words in facts)),
         _pairs(answer.verification) if answer.verification else None,
         class_="asked",

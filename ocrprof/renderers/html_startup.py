@@ -62,6 +62,7 @@ def _phase_bars(report: StartupReport) -> list[Bar]:
             color=phase_color(row.name),
             name=figures.phase_name(row.name),
             hint=f"{figures.phase_name(row.name)}: {format_seconds(row.seconds.median)}, {format_percent(row.share)}",
+            figure=format_seconds(row.seconds.median),
         )
         for row in figures_startup.phase_rows(report)
     ]

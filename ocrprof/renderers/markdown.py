@@ -3,6 +3,9 @@
 Plain functions rather than templates: most lines are there only if their figure is, which reads better as code.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from ocrprof.renderers import (
     figures_checks,
     figures_loops,
@@ -15,16 +18,47 @@ from ocrprof.renderers.markdown_text import code, table_block, words
 from ocrprof.results.model import BaselineReport, StartupReport
 
 MAX_STARTUP_LINES = 60
+_NUM_ROWS, _MIN_ROWS = 10, 2
+ALWAYS = 100
+"""The weight of a block that no page goes without."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of a page under the name by which it says that they were left out: of the lightest blocks first.
+
+    `draw` gives the lines for a number of table rows.
+    """
+
+    name: str
+    weight: int
+    draw: Callable[[int], list[str]]
 
 
 def startup_markdown(report: StartupReport) -> str:
-    """The start in at most 60 lines, to be pasted into a pull request; ends with a newline."""
-    text = ""
-    for num_rows in range(10, 0, -1):
-        text = _startup_page(report, num_rows=num_rows)
-        if text.count("\n") <= MAX_STARTUP_LINES:
-            break
-    return text
+    """The start in at most 60 lines, to be pasted into a pull request; ends with a newline.
+
+    Tables are shortened first, down to a few rows; then the lightest blocks are left out, and the page says which.
+    """
+    blocks = _startup_blocks(report)
+    light_first = sorted((block for block in blocks if block.weight < ALWAYS), key=lambda block: block.weight)
+    for num_left_out in range(len(light_first) + 1):
+        left_out = light_first[:num_left_out]
+        if left_out and not left_out[-1].draw(1):
+            continue
+        for num_rows in range(_NUM_ROWS, _MIN_ROWS - 1, -1):
+            text = _page(blocks, left_out, num_rows)
+            if text.count("\n") <= MAX_STARTUP_LINES:
+                return text
+    return _page(blocks, light_first, 1)
+
+
+def _page(blocks: Sequence[Block], left_out: Sequence[Block], num_rows: int) -> str:
+    drawn = [block.draw(num_rows) for block in blocks if block not in left_out]
+    names = [block.name for block in left_out if block.draw(1)]
+    if names:
+        drawn.append([f"Left out here: {', '.join(names)} (report.html has them)."])
+    return "\n\n".join("\n".join(lines) for lines in drawn if lines) + "\n"
 
 
 def baseline_markdown(report: BaselineReport) -> str:
@@ -44,22 +78,21 @@ def baseline_markdown(report: BaselineReport) -> str:
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def _startup_page(report: StartupReport, *, num_rows: int) -> str:
-    blocks = [
-        [f"`{code(figures_startup.startup_line(report))}`"],
-        [markdown_startup.what_was_run(report)],
-        [words(figures_checks.cold_line(report.cold))] if report.cold else [],
-        markdown_startup.failures(report),
-        markdown_startup.why(report),
-        markdown_startup.what_if(report),
-        markdown_startup.finding_table(report, num_rows=num_rows),
-        markdown_startup.phase_table(report),
-        processes.markdown_lines(report),
-        markdown_startup.package_table(report, num_rows=num_rows),
-        markdown_startup.saving_table(report, num_rows=num_rows),
-        markdown_startup.hydra(report),
-        markdown_startup.access(report),
-        markdown_startup.instantiation_table(report, num_rows=num_rows),
-        markdown_startup.footer(report),
+def _startup_blocks(report: StartupReport) -> list[Block]:
+    return [
+        Block("the line", ALWAYS, lambda _: [f"`{code(figures_startup.startup_line(report))}`"]),
+        Block("what was run", ALWAYS, lambda _: [markdown_startup.what_was_run(report)]),
+        Block("cold starts", 80, lambda _: [words(figures_checks.cold_line(report.cold))] if report.cold else []),
+        Block("failures", ALWAYS, lambda _: markdown_startup.failures(report)),
+        Block("the answer to --why", 90, lambda _: markdown_startup.why(report)),
+        Block("the answer to --what-if", 90, lambda _: markdown_startup.what_if(report)),
+        Block("findings", ALWAYS, lambda num_rows: markdown_startup.finding_table(report, num_rows=num_rows)),
+        Block("phases", ALWAYS, lambda _: markdown_startup.phase_table(report)),
+        Block("processes", 65, lambda _: processes.markdown_lines(report)),
+        Block("packages", 70, lambda num_rows: markdown_startup.package_table(report, num_rows=num_rows)),
+        Block("savings", 60, lambda num_rows: markdown_startup.saving_table(report, num_rows=num_rows)),
+        Block("configuration", 30, lambda _: markdown_startup.hydra(report)),
+        Block("files and connections", 20, lambda _: markdown_startup.access(report)),
+        Block("instantiations", 50, lambda num_rows: markdown_startup.instantiation_table(report, num_rows=num_rows)),
+        Block("footer", ALWAYS, lambda _: markdown_startup.footer(report)),
     ]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

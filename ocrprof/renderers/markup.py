@@ -1,11 +1,13 @@
 """HTML as values: whatever is not `Html` already is text and is escaped, so that no figure can become markup."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from ocrprof.renderers.places import plain
 
-_VOID = frozenset({"br", "input", "meta"})
+_VOID = frozenset({"br", "input", "meta", "wbr"})
+_BREAKS = re.compile(r"(?<=[/.:])(?=\w)")
 
 
 class Html(str):
@@ -38,6 +40,12 @@ def tag(name: str, /, *children: str | None, **attributes: str | float | None) -
     if name in _VOID:
         return Html(f"<{name}{pairs}>")
     return Html(f"<{name}{pairs}>{join(*children)}</{name}>")
+
+
+def code(words: str, *, class_: str | None = None) -> Html:
+    """A path or a dotted name; a line may end behind its slashes and dots."""
+    pieces = _BREAKS.split(words)
+    return tag("code", join(*pieces, by=tag("wbr")), class_=class_)
 
 
 def join(*children: str | None, by: str = "") -> Html:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_VOID = {"br", "input", "meta"}
+_VOID = {"br", "input", "meta", "wbr"}
 
 
 @dataclass
