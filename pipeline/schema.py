@@ -22,6 +22,7 @@ CountOrZero = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 PositiveOrZero = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Storage = Literal["none", "memory", "disk"]
 Batches = CountOrZero | Share  # a whole number counts batches, a fraction is a share of the epoch
 
 
@@ -275,6 +276,18 @@ class TrainTransform(Part, total=False):
     contrast: PositiveOrZero
 
 
+class OpenCache(Part, total=False):
+    """pipeline/data/cache.py"""
+
+    _target_: Required[Literal["pipeline.data.cache.open_cache"]]
+    kind: Required[str]
+    storage: Storage
+    memory_gib: Positive
+    disk_gib: Positive
+    root: str | None
+    log_every: Count | None
+
+
 class OCRDataset(Part, total=False):
     """pipeline/data/dataset.py"""
 
@@ -286,6 +299,9 @@ class OCRDataset(Part, total=False):
     annotation_frame: Literal["stored", "upright"]
     decoder: Literal["auto", "simplejpeg", "opencv", "pillow"]
     min_visible: Share
+    prenormalise: bool
+    image_cache: parts(OpenCache) | None
+    sample_cache: parts(OpenCache) | None
 
 
 class DBTargets(Part, total=False):
@@ -303,6 +319,7 @@ class DBCollate(Part, total=False):
 
     _target_: Required[Literal["pipeline.data.collate.DBCollate"]]
     targets: Required[parts(DBTargets)]
+    map_cache: parts(OpenCache) | None
 
 
 class OCRDataModule(Part, total=False):
@@ -323,6 +340,19 @@ class OCRDataModule(Part, total=False):
     persistent_workers: bool
     pin_memory: bool
     drop_last: bool
+
+
+class Cache(TypedDict):
+    """Referred to by the caches of `data`."""
+
+    images: Storage
+    samples: Storage
+    maps: Storage
+    prenormalise: bool
+    memory_gib: Positive
+    disk_gib: Positive
+    root: str | None
+    log_every: Count | None
 
 
 class Transforms(TypedDict):
@@ -466,6 +496,7 @@ class Experiment(BaseModel):
     postprocess: parts(DBPostprocess)
     metric: parts(CLEval)
     data: parts(OCRDataModule)
+    cache: Cache
     transforms: Transforms
     trainer: parts(Trainer)
     callbacks: dict[str, parts(ModelCheckpoint, PerformanceProfiler) | None]

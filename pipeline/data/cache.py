@@ -75,7 +75,8 @@ class ArrayCache:
         room, limit = self._room()
         if needed <= room:
             if self.storage == "memory":
-                _reserved_bytes[str(self._ledger.path)] = needed
+                own = str(self._ledger.path)
+                _reserved_bytes[own] = _reserved_bytes.get(own, 0) + needed
             return True
         self._refuse(
             f"{num_entries} entries of {bytes_each / 2**20:.1f} MiB take {needed / _GIB:.2f} GiB, "

@@ -26,7 +26,7 @@ Batch = dict[str, Any]  # tensors and lists, by the names in DBCollate
 class DBCollate:
     """Makes a batch of B samples; `targets` makes one sample's maps (`pipeline.detection.targets.DBTargets`).
 
-    `map_cache` keeps the maps, for splits whose samples do not change: of random crops no two are the same.
+    `map_cache` keeps the maps of samples that repeat: of random crops no two are the same.
 
     images                              float32 (B, 3, S, S), normalised by ImageNet's mean and deviation
     prob_map, prob_mask, thresh_mask    uint8 (B, 1, S, S), 0 or 1: a quarter of float32's bytes between processes
@@ -53,6 +53,12 @@ class DBCollate:
             "paths": [str(sample.path) for sample in samples],
         }
 
+    def reserve(self, *, num_samples: int, size: int) -> None:
+        """Asks for room for the maps of so many samples of `size` px; without it their maps are made anew each time."""
+        if self.map_cache is not None:
+            bytes_each = sum(np.dtype(kind).itemsize for kind in (np.uint8, np.uint8, np.uint8, np.float32)) * size**2
+            self.map_cache.reserve(num_entries=num_samples, bytes_each=bytes_each)
+
     def _maps(self, sample: Sample) -> Arrays:
         size = canvas_size(sample.image)
 
@@ -60,7 +66,7 @@ class DBCollate:
             maps = self.targets(sample.polygons, ignore=sample.ignore, size=size)
             return {name: getattr(maps, name) for name in _MAPS}
 
-        if self.map_cache is None:
+        if self.map_cache is None or not sample.repeats:
             return made()
         settings = vars(self.targets)
         key = digest(_MAPS_VERSION, type(self.targets).__name__, *settings, *settings.values())

@@ -45,6 +45,7 @@ class OCRDataModule(LightningDataModule):
         self._parts = {"train": train, "val": val, "test": test}
         self._collate = collate
         self._datasets: dict[str, Dataset[Any]] = {}
+        self._reserved: set[str] = set()
         self.batch_size = batch_size
         self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         self.drop_last = drop_last
@@ -73,8 +74,10 @@ class OCRDataModule(LightningDataModule):
         return self._loader(self._test_split(), batch_size=self.eval_batch_size)
 
     def teardown(self, stage: str) -> None:
-        """Says how many samples of each split were stand-ins for unreadable images."""
+        """Says how many samples of each split were stand-ins for unreadable images, and what its caches did."""
         for split, dataset in self._datasets.items():
+            for cache in getattr(dataset, "caches", []):
+                _log.info("%s data: %s", split, cache.describe())
             num_replaced = getattr(dataset, "num_replaced", 0)
             if num_replaced:
                 _log.warning("%s data: %d samples stood in for images that could not be read", split, num_replaced)
@@ -106,8 +109,12 @@ class OCRDataModule(LightningDataModule):
         self, split: str, *, batch_size: int, shuffle: bool = False, drop_last: bool = False
     ) -> DataLoader[Any]:
         self._collate = _built(self._collate)
+        dataset = self._datasets[split]
+        if split not in self._reserved and hasattr(self._collate, "reserve") and getattr(dataset, "repeats", False):
+            self._reserved.add(split)
+            self._collate.reserve(num_samples=len(dataset), size=dataset.transform.size)
         return DataLoader(
-            self._datasets[split],
+            dataset,
             batch_size=batch_size,
             shuffle=shuffle,
             drop_last=drop_last,

@@ -41,7 +41,7 @@ class Sample:
     `image` uint8 (S, S, 3) RGB, or normalised float32 (3, S, S). `polygons` float32 (n, 2) on the canvas, cut at its
     border, `source_polygons` the same lines, uncut, on the source picture (as decoded, turned upright or not).
     `ignore` bool (N,), `texts` N strings.
-    `to_source` float64 (3, 3) maps canvas to source xy; `source_size` is (w, h).
+    `to_source` float64 (3, 3) maps canvas to source xy; `source_size` is (w, h). `repeats`: it is the same every time.
     """
 
     image: np.ndarray
@@ -52,6 +52,7 @@ class Sample:
     to_source: np.ndarray
     source_size: tuple[int, int]
     path: Path
+    repeats: bool = False
 
 
 class OCRDataset(Dataset[Sample]):
@@ -61,7 +62,7 @@ class OCRDataset(Dataset[Sample]):
     these); with `strict` it is an ImageError that names the file and the index.
 
     `image_cache` keeps decoded pictures, `sample_cache` whole samples, which needs a transform without chance (one with
-    a `cache_key`; others are told of in a warning, and their samples made anew); with it no picture is kept twice.
+    a `cache_key`; with others it is not used); with it no picture is kept twice.
     Cached arrays are read-only. `prenormalise`: samples come as the network takes them, float32 (3, S, S).
 
     `exif`: whether pictures are turned upright by their orientation tag. `annotation_frame`: whether the polygons were
@@ -131,6 +132,11 @@ class OCRDataset(Dataset[Sample]):
         )
 
     @property
+    def repeats(self) -> bool:
+        """Whether each sample is the same every time: its transform draws no random numbers."""
+        return getattr(self.transform, "cache_key", None) is not None
+
+    @property
     def caches(self) -> list[ArrayCache]:
         """Those in use."""
         return [cache for cache in (self._image_cache, self._sample_cache) if cache is not None]
@@ -164,6 +170,7 @@ class OCRDataset(Dataset[Sample]):
             to_source=result.to_source,
             source_size=(width, height),
             path=record.image_path,
+            repeats=self.repeats,
         )
 
     def _picture(self, record: Record) -> DecodedImage:
@@ -194,9 +201,9 @@ class OCRDataset(Dataset[Sample]):
     def _usable_sample_cache(self, cache: ArrayCache | None) -> ArrayCache | None:
         if cache is None:
             return None
-        if getattr(self.transform, "cache_key", None) is None:
+        if not self.repeats:
             name = type(self.transform).__name__
-            _log.warning("samples are not kept: %s draws random numbers, so that no two are the same", name)
+            _log.info("samples are not kept: %s draws random numbers, so that no two are the same", name)
             return None
         # A page's annotations take little beside its pixels: a hundred lines are 10 kB.
         bytes_each = self.transform.size**2 * 3 * (4 if self.prenormalise else 1) + 16_384
@@ -264,4 +271,5 @@ def _unpacked(arrays: Arrays, *, path: Path) -> Sample:
         to_source=arrays["to_source"],
         source_size=(width, height),
         path=path,
+        repeats=True,
     )

@@ -1,5 +1,6 @@
 """Caching changes no sample and no batch by one bit, under fork and under spawn, and forgets what has changed."""
 
+import logging
 import os
 
 import numpy as np
@@ -86,6 +87,7 @@ def test_pictures_are_decoded_once_for_a_transform_of_chance(records, monkeypatc
 
 
 def test_a_transform_of_chance_is_not_kept_and_that_is_said(records, caplog):
+    caplog.set_level(logging.INFO, logger="pipeline.data.dataset")
     cache = open_cache("samples")
     dataset = OCRDataset(records, TrainTransform(320), sample_cache=cache)
     assert dataset.caches == []
@@ -131,3 +133,9 @@ def test_a_cache_that_would_not_fit_is_refused_and_the_samples_are_made(records,
     assert dataset.caches == []
     assert "6 entries of 1.2 MiB" in caplog.text
     assert dataset[0].image.shape == (640, 640, 3)
+
+
+def test_maps_of_random_crops_are_not_kept(records):
+    collate = DBCollate(DBTargets(), map_cache=open_cache("maps"))
+    collate([OCRDataset(records, TrainTransform(320))[0]])
+    assert collate.map_cache.statistics()["misses"] == 0

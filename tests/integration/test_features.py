@@ -1,0 +1,94 @@
+"""Each performance feature is wired: with its switch on something happens that does not happen with it off.
+
+Features were lost in refactors elsewhere because their code stayed and the configuration no longer reached it. So these
+tests go by way of the configuration, as a run does.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from runs import NUM_TRAIN, NUM_VAL, tiny
+
+from pipeline.build import build_datamodule
+from pipeline.config import config_dir
+from pipeline.data.datamodule import OCRDataModule
+
+
+def datamodule(folder: Path, *overrides: str) -> OCRDataModule:
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        cfg = compose("train", overrides=[f"paths.output_dir={folder}", *tiny(folder), *overrides])
+    built = build_datamodule(cfg)
+    built.setup("fit")
+    return built
+
+
+def epochs(data: OCRDataModule, split: str) -> list[list[dict[str, Any]]]:
+    loader = data.train_dataloader() if split == "train" else data.val_dataloader()
+    return [list(loader) for _ in range(2)]
+
+
+def lookups(cache: Any) -> tuple[int, int]:
+    counts = cache.statistics()
+    return counts["hits"], counts["misses"]
+
+
+@pytest.mark.parametrize("storage", ["memory", "disk"])
+def test_validation_samples_and_maps_come_from_their_caches_in_the_second_epoch(tmp_path, storage):
+    data = datamodule(tmp_path, f"cache.samples={storage}", f"cache.maps={storage}", f"cache.root={tmp_path}")
+    first, second = epochs(data, "val")
+    (samples,) = data._datasets["val"].caches
+    assert (samples.kind, samples.storage) == ("samples", storage)
+    assert lookups(samples) == (NUM_VAL, NUM_VAL)
+    assert lookups(data._collate.map_cache) == (NUM_VAL, NUM_VAL)
+    for one, other in zip(first, second, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one if torch.is_tensor(one[name]))
+
+
+def test_training_pictures_are_decoded_in_the_first_epoch_only(tmp_path):
+    data = datamodule(tmp_path, "cache.images=memory")
+    epochs(data, "train")
+    (images,) = data._datasets["train"].caches
+    assert lookups(images) == (NUM_TRAIN, NUM_TRAIN)
+
+
+def test_training_samples_are_kept_where_nothing_is_drawn_at_random(tmp_path):
+    data = datamodule(tmp_path, "transforms=none")
+    epochs(data, "train")
+    (samples,) = data._datasets["train"].caches
+    assert samples.kind == "samples"
+    assert lookups(samples) == (NUM_TRAIN, NUM_TRAIN)
+
+
+def test_without_caches_nothing_is_looked_up(tmp_path):
+    data = datamodule(tmp_path, "cache=none")
+    assert data._datasets["train"].caches == data._datasets["val"].caches == []
+    data.val_dataloader()
+    assert data._collate.map_cache is None
+
+
+def test_the_memory_budget_of_the_configuration_reaches_every_cache(tmp_path, caplog):
+    data = datamodule(tmp_path, "cache.memory_gib=1e-6")
+    epochs(data, "val")
+    assert data._datasets["train"].caches == data._datasets["val"].caches == []
+    assert data._collate.map_cache.statistics()["stored"] == 0
+    assert caplog.text.count("the budget of all caches in memory") == 4
+
+
+def test_prenormalised_samples_are_floats_and_give_the_same_batches(tmp_path):
+    plain, floats = (datamodule(tmp_path, f"cache.prenormalise={value}") for value in ("false", "true"))
+    assert plain._datasets["val"][0].image.dtype == "uint8"
+    assert floats._datasets["val"][0].image.dtype == "float32"
+    for one, other in zip(plain.val_dataloader(), floats.val_dataloader(), strict=True):
+        assert torch.equal(one["images"], other["images"])
+
+
+def test_hits_are_logged_every_so_many_lookups_and_at_the_end(tmp_path, caplog):
+    caplog.set_level("INFO")
+    data = datamodule(tmp_path, f"cache.log_every={NUM_VAL}")
+    epochs(data, "val")
+    data.teardown("fit")
+    assert f"samples cache: {NUM_VAL} hits of {2 * NUM_VAL} (50.0%)" in caplog.text
+    assert f"val data: samples cache: {NUM_VAL} hits of {2 * NUM_VAL} (50.0%)" in caplog.text
