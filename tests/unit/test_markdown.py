@@ -18,7 +18,16 @@ from reports_fixture import (
 )
 
 from ocrprof.renderers.markdown import MAX_STARTUP_LINES, baseline_markdown, startup_markdown
-from ocrprof.results.model import PHASES, Finding, Phase, Statistic
+from ocrprof.results.model import (
+    PHASES,
+    Composition,
+    FileAccess,
+    Finding,
+    HydraFigures,
+    Phase,
+    StartupReport,
+    Statistic,
+)
 
 STARTUPS = {"startup": startup_report, "startup_crashed": crashed_report, "startup_script": script_report}
 BASELINES = {"baseline": baseline_report, "baseline_bare": bare_baseline_report}
@@ -74,6 +83,42 @@ def test_startup_page_stays_short_enough_to_paste() -> None:
     assert FINDINGS[0].title in text
     assert "`torch`" in text
     assert "more findings in report.json" in text
+
+
+def crowded_report(*, num_failures: int) -> StartupReport:
+    """A start with every phase, many findings, packages and instantiations, and figures of Hydra."""
+    phases = {name: Statistic(median=1.0, mad=0.1, ci95=(0.9, 1.1), n=5).model_dump() for name in PHASES}
+    failed = crashed_report().runs[0].model_copy(update={"stderr_tail": ["Traceback", *["line"] * 40]})
+    composed = Composition(
+        config="train", purpose="run", start_seconds=1.0, seconds=0.7, num_files=18, overrides_seconds=0.1,
+        read_seconds=0.3, defaults_seconds=0.2, merge_seconds=0.05,
+    )  # fmt: skip
+    return startup_report(
+        runs=[run(), *[failed] * num_failures],
+        summary={**summary(), "phases": phases},
+        findings=FINDINGS * 8,
+        packages=startup_report().packages * 5,
+        instantiations=startup_report().instantiations * 20,
+        hydra=HydraFigures(seconds=0.9, compositions=[composed]),
+        file_access=[FileAccess(phase="data", folder="/data", num_opened=903, num_listed=3, num_by_imports=0)],
+    )
+
+
+def test_tables_are_shortened_before_a_block_is_left_out() -> None:
+    text = startup_markdown(crowded_report(num_failures=0))
+    assert text.count("\n") <= MAX_STARTUP_LINES
+    assert "Left out here" not in text
+    assert "Files and connections" in text
+    assert "more findings in report.json" in text
+
+
+def test_the_lightest_blocks_are_left_out_first_and_the_page_says_which() -> None:
+    text = startup_markdown(crowded_report(num_failures=3))
+    assert text.count("\n") <= MAX_STARTUP_LINES
+    assert "Left out here: files and connections, configuration, instantiations (report.html has them)." in text
+    assert "Files and connections" not in text
+    for heavier in ("| phase |", FINDINGS[0].title, "`torch`"):
+        assert heavier in text
 
 
 def test_findings_lead_and_the_phases_prove_them() -> None:
