@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import overload
 
 from ocrprof.findings.access import dataset_scans, network_waits
+from ocrprof.findings.action_plan import action_plan
 from ocrprof.findings.before_training import compiles_at_init, eager_datasets, eager_loggers
 from ocrprof.findings.bytecode import compiled_modules
 from ocrprof.findings.calls import repeated_lookups
 from ocrprof.findings.compose import slow_compose
-from ocrprof.findings.environment import (
 from ocrprof.findings.deprecations import deprecated_modules
+from ocrprof.findings.environment import (
     broken_installs,
     debug_settings,
     missing_bytecode,
@@ -56,16 +57,16 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_loggers,
     eager_datasets,
     repeated_lookups,
-    late_imports,
     compiled_modules,
-    duplicate_modules,
+    late_imports,
     sanity_checks,
     cold_compilations,
+    duplicate_modules,
+    deprecated_modules,
     slow_workers,
     rank_skew,
     slow_exit,
     noisy,
-    deprecated_modules,
 )
 BASELINE_RULES: tuple[Callable[[BaselineReport], list[Finding]], ...] = (
     bottlenecks,
@@ -102,9 +103,13 @@ def judge(report: DoctorReport) -> DoctorReport: ...
 
 
 def judge(report: AnyReport) -> AnyReport:
-    """The report with its findings, a baseline with those of its start too; what was found before is forgotten."""
+    """The report with its findings, a start with its plan, a baseline with those of its start too.
+
+    What was found before is forgotten.
+    """
     if isinstance(report, StartupReport):
-        return report.model_copy(update={"findings": judge_startup(report)})
+        judged = report.model_copy(update={"findings": judge_startup(report)})
+        return judged.model_copy(update={"plan": action_plan(judged)})
     if isinstance(report, DoctorReport):
         return report.model_copy(update={"findings": judge_doctor(report)})
     if report.startup is not None:

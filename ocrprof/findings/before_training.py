@@ -9,7 +9,7 @@ loader's data set is known, so that a copy or a stand-in cannot make a used one 
 
 from collections.abc import Sequence
 
-from ocrprof.findings.judging import bare, finding, place, reached, start_seconds
+from ocrprof.findings.judging import bare, finding, place, reached, start_seconds, working
 from ocrprof.results.constructions import COMPILE
 from ocrprof.results.model import Construction, Finding, Location, StartupReport
 from ocrprof.units import format_seconds
@@ -78,6 +78,7 @@ def _logger(row: Construction, report: StartupReport, of_seconds: float) -> Find
         of_seconds=of_seconds,
         location=_where(row),
         evidence=_evidence(row, report) | {"built_after_it": after},
+        intervals=working([row]),
         advice=f"Let the logger reach its service when the first value is logged, or make it last.{waiting}",
     )
 
@@ -94,6 +95,8 @@ def _compile(row: Construction, module: Construction, report: StartupReport, of_
             "claims": "the time to an error in what follows, and of runs that do not train; a compiled training pays it"
             " later",
         },
+        effect="moves",
+        intervals=working([row]),
         advice="Call it in `configure_model()` or `on_fit_start()`: whoever only evaluates, or fails before training,"
         " then does not wait for it. Switch it off where the steps of a short run do not win it back.",
     )
@@ -115,6 +118,7 @@ def _dataset(rows: Sequence[Construction], report: StartupReport, of_seconds: fl
         of_seconds=of_seconds,
         location=where,
         evidence=_evidence(rows[0], report) | {"lengths": [row.attributes.get("length") for row in rows]},
+        intervals=working(rows),
         advice=f"Build it{at} when a loader asks for it: in the data module's `setup(stage)` for that stage, or in the"
         " `*_dataloader()` that uses it.",
     )

@@ -5,7 +5,7 @@ first one had done the work. The seconds are those of all the others. Whether a 
 another one later) is the author's to say.
 """
 
-from ocrprof.findings.judging import bare, finding, places, start_seconds
+from ocrprof.findings.judging import bare, finding, places, start_seconds, working
 from ocrprof.results.model import Finding, RepeatedCalls, StartupReport
 from ocrprof.units import format_seconds
 
@@ -50,6 +50,7 @@ def _finding(one: RepeatedCalls, report: StartupReport, of_seconds: float) -> Fi
             "called_at": [places([caller], cwd=report.target.cwd) for caller in one.callers],
             "work_around_it": [f"{span or 'none'} {format_seconds(part)}" for span, part in one.spans.items()],
         },
+        intervals=working(row for row in report.constructions if row.kind in one.spans and row.kind != "program"),
         advice=f"{one.num_repeated} of its calls{at} do again what an equal call has done: {how}. What is returned must"
         f" then not be changed by whoever gets it.",
     )

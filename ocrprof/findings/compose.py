@@ -6,7 +6,7 @@ in `OmegaConf.resolve` and `to_container`. **The plugin scan**, which imports wh
 resolvers are exclusive; a composition resolves nothing but what the list of defaults refers to.
 """
 
-from ocrprof.findings.judging import finding, start_seconds
+from ocrprof.findings.judging import finding, start_seconds, working
 from ocrprof.results.model import Calls, Finding, HydraFigures, StartupReport
 from ocrprof.units import format_seconds
 
@@ -76,6 +76,7 @@ def _composition(figures: HydraFigures, seconds: float, of_seconds: float) -> Fi
         seconds=seconds,
         of_seconds=of_seconds,
         location=longest.location,
+        intervals=working(figures.compositions),
         evidence={
             "num_configs": longest.num_configs,
             "depth": longest.depth,

@@ -4,7 +4,7 @@ The seconds are those of all that only it leads to. Told are modules that a line
 can stop doing, and costly ones that a library imports, where only another version of the library helps.
 """
 
-from ocrprof.findings.judging import finding, place, start_seconds
+from ocrprof.findings.judging import finding, loading, place, start_seconds
 from ocrprof.results.model import DeprecatedModule, Finding, StartupReport
 
 _MIN_SECONDS = 0.02
@@ -44,5 +44,6 @@ def _finding(one: DeprecatedModule, report: StartupReport) -> Finding:
             "num_modules": one.num_modules,
             "phase": one.phase,
         },
+        intervals=loading([row for row in report.imports if row.module == one.module][:1]),
         advice=how,
     )

@@ -7,7 +7,7 @@ when what it returned is first called, and again for shapes it has not seen; eac
 
 from typing import Any
 
-from ocrprof.findings.judging import finding, place, start_seconds
+from ocrprof.findings.judging import finding, place, start_seconds, working
 from ocrprof.results.constructions import GRAPH
 from ocrprof.results.model import Construction, Finding, Location, StartupReport
 from ocrprof.units import format_percent, format_seconds
@@ -33,6 +33,7 @@ def sanity_checks(report: StartupReport) -> list[Finding]:
             seconds=row.seconds,
             of_seconds=of_seconds,
             location=location,
+            intervals=working([row]),
             evidence={f"{part}_seconds": value for part, value, _ in parts if value},
             advice=f"Of it {format_seconds(seconds)} go into {name}{at}. Where it guards nothing (debugging, a resumed"
             " run), start with `num_sanity_val_steps=0`: the first validation then pays what it really needs.",
@@ -66,6 +67,7 @@ def cold_compilations(report: StartupReport) -> list[Finding]:
             seconds=seconds,
             of_seconds=of_seconds,
             location=_programs_line(longest, report),
+            intervals=working(rows),
             evidence={
                 "compiled": [f"{row.name} {format_seconds(row.seconds)}" for row in rows[:5]],
                 "phases": sorted(phases),

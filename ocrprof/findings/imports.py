@@ -19,7 +19,7 @@ lines did cost, not a prediction. What deferring them saves may be less, as anot
 from collections.abc import Sequence
 from typing import Any
 
-from ocrprof.findings.judging import finding, place, places, reached, start_seconds
+from ocrprof.findings.judging import finding, loading, place, places, reached, start_seconds
 from ocrprof.results.import_graph import Owner, ProgramImport, first_loads, program_imports, top_level
 from ocrprof.results.model import Construction, Finding, ImportRow, Location, StartupReport
 from ocrprof.units import format_seconds
@@ -76,6 +76,7 @@ def _without_use(report: StartupReport, owners: dict[str, Owner]) -> list[Findin
             of_seconds=start_seconds(report),
             location=lines[0].line,
             evidence=_evidence("wandb", lines, report),
+            intervals=loading(row for one in lines for row in one.rows),
             advice=f"Import it where the run is made. {places([one.line for one in lines], cwd=cwd)} costs every start"
             f" {format_seconds(seconds)}, and no `wandb.init` and no W&B logger followed.",
         )
@@ -98,6 +99,8 @@ def _early_finding(report: StartupReport, package: str, lines: Sequence[ProgramI
             "configuration_read_after_seconds": first.start_seconds,
             "claims": f"the time to a {error} or to --help; training needs it later, if it needs it",
         },
+        effect="moves",
+        intervals=loading(row for one in lines for row in one.rows),
         advice=_early_advice(report, lines, error),
     )
 

@@ -8,7 +8,7 @@ the seconds are measured, that they can be saved is not claimed. A network that 
 
 from typing import Any
 
-from ocrprof.findings.judging import bare, finding, place, start_seconds
+from ocrprof.findings.judging import bare, finding, place, start_seconds, working
 from ocrprof.results.constructions import COMPILE, IMPORTS, METRICS, NETWORK, OWN_CODE
 from ocrprof.results.model import Construction, Finding, Part, StartupReport
 from ocrprof.units import format_seconds
@@ -54,6 +54,7 @@ def _metrics(row: Construction, part: Part, report: StartupReport, of_seconds: f
             "module": row.name,
             "claims": "the time to the first step where no sanity check runs before it; runs that never validate",
         },
+        effect="moves" if any(one.kind == "sanity_check" for one in report.constructions) else "saves",
         advice=f"Build them{at} at the first validation (`on_validation_epoch_start`, on the module's device): training"
         " steps need none of them.",
     )
@@ -68,6 +69,7 @@ def _finding(row: Construction, other: list[Part], seconds: float, report: Start
         of_seconds=of_seconds,
         location=row.location,
         evidence=_evidence(row),
+        intervals=working([row]),
         advice=_advice(row, longest, report.target.cwd),
     )
 

@@ -55,6 +55,10 @@ def _finding(row: Instantiation, report: StartupReport, of_seconds: float) -> Fi
             "config_paths": [path or "(root)" for path in row.config_paths],
             "defined_at": [places([row.location], cwd=report.target.cwd)] if row.location else [],
         },
+        intervals=[
+            (start, start + seconds)
+            for start, seconds in zip(row.each_start_seconds[1:], row.each_seconds[1:], strict=False)
+        ],
         advice=_advice(row, report.target.cwd, again),
     )
 

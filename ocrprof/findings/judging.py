@@ -2,10 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
-from ocrprof.results.model import Finding, Location, Priority, StartupReport
+from ocrprof.results.model import (
+    Composition,
+    Construction,
+    FileScan,
+    Finding,
+    ImportRow,
+    Location,
+    Priority,
+    StartupReport,
+)
 from ocrprof.results.summary import milestone_key
+
+Effect = Literal["saves", "moves", "tells"]
 
 _PRIORITIES: tuple[tuple[float, Priority], ...] = ((0.20, "P0"), (0.10, "P1"), (0.03, "P2"))
 
@@ -24,8 +35,13 @@ def finding(
     advice: str,
     location: Location | None = None,
     evidence: dict[str, Any] | None = None,  # Any: JSON values
+    effect: Effect = "saves",
+    intervals: Iterable[tuple[float, float]] = (),
 ) -> Finding:
-    """A finding that costs `seconds` of the `of_seconds` that were measured."""
+    """A finding that costs `seconds` of the `of_seconds` that were measured.
+
+    `effect` is that of mending it on the time to the milestone, `intervals` are when it was paid.
+    """
     share = seconds / of_seconds if of_seconds > 0 else 0.0
     return Finding(
         code=code,
@@ -36,12 +52,30 @@ def finding(
         location=location,
         evidence=evidence or {},
         advice=advice,
+        effect=effect,
+        intervals=list(intervals),
     )
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """By priority, then by seconds."""
-    return sorted(findings, key=lambda one: (one.priority, -one.seconds))
+    """By priority, then by seconds; last what is only to be known, which never stands above what is to be changed."""
+    found = list(findings)
+    highest = min((one.priority for one in found if one.effect != "tells"), default="P3")
+    ranked = [
+        one.model_copy(update={"priority": max(one.priority, highest)}) if one.effect == "tells" else one
+        for one in found
+    ]
+    return sorted(ranked, key=lambda one: (one.effect == "tells", one.priority, -one.seconds))
+
+
+def loading(rows: Iterable[ImportRow]) -> list[tuple[float, float]]:
+    """When these loads went on, with what was loaded inside them."""
+    return [(row.start_seconds, row.start_seconds + row.inclusive_seconds) for row in rows if row.thread == 0]
+
+
+def working(rows: Iterable[Construction | Composition | FileScan]) -> list[tuple[float, float]]:
+    """When these were built, called, composed or read."""
+    return [(row.start_seconds, row.start_seconds + row.seconds) for row in rows]
 
 
 def start_seconds(report: StartupReport) -> float:

@@ -8,7 +8,7 @@ when its body ran under two names, the program's main file among them.
 
 from collections.abc import Sequence
 
-from ocrprof.findings.judging import finding, place, start_seconds
+from ocrprof.findings.judging import finding, loading, place, start_seconds
 from ocrprof.results.model import Finding, ImportRow, Location, StartupReport
 from ocrprof.units import format_seconds
 
@@ -75,6 +75,8 @@ def _late(rows: Sequence[ImportRow], seconds: float, report: StartupReport, of_s
             "phase": rows[0].phase,
             "claims": f"the wait falls out of {during}; the load itself is paid once, wherever it stands",
         },
+        effect="moves",
+        intervals=loading(rows),
         advice=f"Move the import at {at} to where the run is set up (the head of the file, or `setup()`), so that"
         f" no loop waits for it; or leave it out, if the run does not need it.",
     )
@@ -93,6 +95,7 @@ def _twice(
         of_seconds=start_seconds(report),
         location=again[0].importer or Location(file=file, line=1),
         evidence={"names": list(names), "file": file, "asked_at": asked},
+        intervals=loading(again),
         advice=f"Import it by one name ({names[0]!r} came first) and take the second way in out of `sys.path`: its body"
         f" runs again for {format_seconds(seconds)}, and its classes and globals exist {len(names)} times.",
     )

@@ -34,6 +34,7 @@ def noisy(report: StartupReport) -> list[Finding]:
             evidence={"interval_seconds": list(interval), "runs_seconds": [run.wall_seconds for run in runs]}
             | {"widest_phase": phase, "widest_phase_range_seconds": phase_seconds}
             | _load(report),
+            effect="tells",
             advice=_advice(report, runs, phase, phase_seconds),
         )
     ]

@@ -2,8 +2,10 @@
 
 By audit events, of which only the beginning is told: what a C library opens by itself is not among them, and only the
 calls of `socket.socket.connect` and `socket.getaddrinfo` are timed. Counted up to the first step, written at marks.
+Of a program that opens or lists one file after another it is also told from when to when: a scan.
 """
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -21,11 +23,17 @@ SPANS = frozenset((
     "trainer.init", "trainer.run", "workers.start", "sanity_check", "program", "fetch",
 ))  # fmt: skip
 _MAX_PLACES = 2000
+# A scan goes on while the next access follows within this; so many are told of, of so many accesses or more.
+_PAUSE_NS = 50_000_000
+_MAX_SCANS = 200
+_MIN_OF_SCAN = 50
 _OTHERS = "…"
 
 # Fields of a folder's counts, and of a host's.
 _OPENED, _LISTED, _BY_IMPORTS = range(3)
 _CONNECTED, _LOOKED_UP, _NANOSECONDS = range(3)
+# Fields of a scan.
+_DURING, _FOLDER, _START, _LAST, _NUMBER, _BY = range(6)
 
 _watches: "dict[int, _Access]" = {}
 
@@ -55,6 +63,8 @@ class _Access:
         self._core = recorder.load("core")
         self._files: dict[str, dict[str, list[int]]] = {}
         self._hosts: dict[str, dict[str, list[int]]] = {}
+        self._scans: list[list[Any]] = []
+        self._scan: list[Any] | None = None
 
     def hook(self, event: str, args: "tuple[Any, ...]") -> None:
         """Counts one event. An exception here would make the audited call fail: there is none."""
@@ -87,8 +97,22 @@ class _Access:
                 # The import system lists the folders of its path, too.
                 field = _BY_IMPORTS
             self._count(self._files, name)[field] += 1
+            if field != _BY_IMPORTS and self._recorder.thread() == 0:
+                self._follow(name)
         except Exception as error:
             self._recorder.note("%s: %s" % (type(error).__name__, error))
+
+    def _follow(self, folder: str) -> None:
+        """One more access of the scan that goes on, or the first one of the next."""
+        at, during, scan = self._recorder.now(), self._span(), self._scan
+        if scan is None or scan[_DURING] != during or at - scan[_LAST] > _PAUSE_NS:
+            self._scan = [during, folder, at, at, 1, None]
+            return
+        scan[_LAST] = at
+        scan[_NUMBER] += 1
+        if scan[_NUMBER] == _MIN_OF_SCAN and len(self._scans) < _MAX_SCANS:
+            scan[_BY] = _program_line(sys._getframe(2))
+            self._scans.append(scan)
 
     def timed(
         self, function: "Callable[..., object]", place_of: "Callable[[tuple[Any, ...]], Any]"
@@ -130,9 +154,20 @@ class _Access:
     def write(self) -> None:
         """All counts so far."""
         at = self._recorder.now()
-        self._recorder.write(
-            {"k": "totals", "of": "access", "at": at, "a": {"files": self._files, "hosts": self._hosts}}
-        )
+        counts = {"files": self._files, "hosts": self._hosts, "scans": self._scans}
+        self._recorder.write({"k": "totals", "of": "access", "at": at, "a": counts})
+
+
+def _program_line(frame: "Any") -> "list[object] | None":
+    """[file, line] of the innermost code that is neither the standard library's nor installed nor ours."""
+    stdlib = os.path.dirname(os.__file__) + os.sep
+    while frame is not None:
+        file = frame.f_code.co_filename
+        foreign = file.startswith(("<", stdlib)) or "site-packages" in file or "dist-packages" in file
+        if not foreign and frame.f_globals.get("__name__", "").partition(".")[0] != "ocrprof":
+            return [file, frame.f_lineno]
+        frame = frame.f_back
+    return None
 
 
 def _host(address: "Any") -> str:

@@ -28,7 +28,7 @@ def key_of(value: "Any", depth: int = 0) -> "str | None":
     if kind in (tuple, list, set, frozenset, dict):
         return _key_of_items(value, kind, depth)
     if isinstance(value, _NAMED):
-        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "?")
+        name = str(getattr(value, "__qualname__", None) or getattr(value, "__name__", "?"))
         return None if "<lambda>" in name else "%s:%s" % (getattr(value, "__module__", ""), name)
     if kind.__module__.partition(".")[0] == "pathlib":
         return "path %s" % value

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ocrprof.records import ProcessRecords
-from ocrprof.results.model import FileAccess, NetworkWait
+from ocrprof.results.model import FileAccess, FileScan, Location, NetworkWait
 from ocrprof.results.phases import PHASE_OF_SPAN
 
 
@@ -23,6 +23,23 @@ def build_file_access(process: ProcessRecords) -> list[FileAccess]:
         for span, folder, (opened, listed, by_imports) in _counts(process, "files")
     ]
     return sorted(rows, key=lambda row: -(row.num_opened + row.num_listed + row.num_by_imports))
+
+
+def build_file_scans(process: ProcessRecords, *, spawn_ns: int) -> list[FileScan]:
+    """The longest first; empty at level light."""
+    rows = [
+        FileScan(
+            phase=_phase(during, loading=False),
+            during=during or None,
+            folder=_absolute(folder, process.cwd),
+            num_accesses=number,
+            start_seconds=(start_ns - spawn_ns) / 1e9,
+            seconds=(last_ns - start_ns) / 1e9,
+            location=None if by is None else Location(file=by[0], line=by[1]),
+        )
+        for during, folder, start_ns, last_ns, number, by in process.totals.get("access", {}).get("scans", [])
+    ]
+    return sorted(rows, key=lambda row: -row.seconds)
 
 
 def build_network(process: ProcessRecords) -> list[NetworkWait]:

@@ -8,7 +8,7 @@ from ocrprof.results.intervals import Interval, union_ns
 from ocrprof.results.model import Instantiation, Location
 
 
-def build_instantiations(process: ProcessRecords, *, end_ns: int) -> list[Instantiation]:
+def build_instantiations(process: ProcessRecords, *, spawn_ns: int, end_ns: int) -> list[Instantiation]:
     """One row for each target with one set of arguments, the longest first. Partials build nothing and are left out."""
     groups: dict[object, list[Span]] = {}
     for span in sorted(process.spans, key=lambda span: span.start_ns):
@@ -20,7 +20,7 @@ def build_instantiations(process: ProcessRecords, *, end_ns: int) -> list[Instan
         key = (span.attributes.get("target"), identity) if identity is not None else (span.start_ns, span.end_ns)
         groups.setdefault(key, []).append(span)
     nodes = _Nodes(process)
-    rows = [_row(spans, nodes) for spans in groups.values()]
+    rows = [_row(spans, nodes, spawn_ns) for spans in groups.values()]
     return sorted(rows, key=lambda row: -row.seconds)
 
 
@@ -53,7 +53,7 @@ class _Nodes:
         return max(0, int(span.attributes["overhead"]) - self.locating_ns(span))
 
 
-def _row(spans: Sequence[Span], nodes: _Nodes) -> Instantiation:
+def _row(spans: Sequence[Span], nodes: _Nodes, spawn_ns: int) -> Instantiation:
     paths = list(dict.fromkeys(str(span.attributes.get("config_path") or "") for span in spans))
     each_seconds = [(span.end_ns - span.start_ns) / 1e9 for span in spans]
     return Instantiation(
@@ -63,6 +63,7 @@ def _row(spans: Sequence[Span], nodes: _Nodes) -> Instantiation:
         count=len(spans),
         seconds=sum(each_seconds),
         each_seconds=each_seconds,
+        each_start_seconds=[(span.start_ns - spawn_ns) / 1e9 for span in spans],
         duplicate=len(spans) > 1,
         location=location_of(spans[0].loc),
         callers=_callers(spans),

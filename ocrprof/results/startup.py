@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any, Literal
 
 from ocrprof.records import ProcessRecords
-from ocrprof.results.access import build_file_access, build_network
+from ocrprof.results.access import build_file_access, build_file_scans, build_network
 from ocrprof.results.constructions import build_constructions
 from ocrprof.results.hydra import build_hydra
 from ocrprof.results.import_graph import import_rows, package_rows
@@ -16,6 +16,7 @@ from ocrprof.results.model import (
     PHASES,
     Construction,
     FileAccess,
+    FileScan,
     HydraFigures,
     ImportConditions,
     ImportRow,
@@ -88,6 +89,7 @@ class StartupTables:
     inserted_modules: list[str] = field(default_factory=list)
     hydra: HydraFigures | None = None
     file_access: list[FileAccess] = field(default_factory=list)
+    file_scans: list[FileScan] = field(default_factory=list)
     network: list[NetworkWait] = field(default_factory=list)
     workers: list[WorkerGroup] = field(default_factory=list)
     ranks: RankFigures | None = None
@@ -111,7 +113,7 @@ def build_tables(
         timeline=build_timeline(timeline, records, until=until, status=status),
         imports=imports,
         packages=package_rows(imports),
-        instantiations=build_instantiations(main, end_ns=timeline.end_ns),
+        instantiations=build_instantiations(main, **window),
         constructions=build_constructions(main, phase_at=timeline.phase_at, **window),
         import_conditions=build_import_conditions(main, **window),
         process_imports=build_process_imports(records, **window),
@@ -119,6 +121,7 @@ def build_tables(
         inserted_modules=sorted(main.inserted),
         hydra=build_hydra(main, **window),
         file_access=build_file_access(main),
+        file_scans=build_file_scans(main, spawn_ns=spawn_ns),
         network=build_network(main),
         workers=build_workers(records, **window),
         ranks=build_ranks(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status),

@@ -1,5 +1,7 @@
 """The schema of `report.json`, `ocrprof/1`. SI units, the unit in the name; raw samples are kept beside statistics."""
 
+from ocrprof.results.model.action_plan import Action, ActionPlan
+from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.checks import ColdPair, ColdStarts, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
@@ -44,17 +46,20 @@ from ocrprof.results.model.reports import (
 from ocrprof.results.model.runs import PHASES, Milestone, Phase, Process, Run, RunStatus, Segment
 from ocrprof.results.model.samples import HotLine, SampledPiece, Samples, StackLine
 from ocrprof.results.model.values import Location, Part, Priority, Statistic, Value
-from ocrprof.results.model.work import Construction, FileAccess, NetworkWait
+from ocrprof.results.model.work import Construction, FileAccess, FileScan, NetworkWait
 
 __all__ = [
     "PHASES",
     "SCHEMA",
+    "Action",
+    "ActionPlan",
     "AnyReport",
     "BaselineReport",
     "CallCounts",
     "Calls",
     "ColdPair",
     "ColdStarts",
+    "Compilation",
     "Composition",
     "ConfigFile",
     "Construction",
@@ -63,6 +68,7 @@ __all__ = [
     "DoctorReport",
     "Environment",
     "FileAccess",
+    "FileScan",
     "FileSize",
     "Finding",
     "Gpu",

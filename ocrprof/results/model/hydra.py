@@ -14,6 +14,7 @@ class Instantiation(Value):
     count: int
     seconds: float
     each_seconds: list[float] = []
+    each_start_seconds: list[float] = []
     duplicate: bool
     location: Location | None = None
     callers: list[Location] = Field(default=[], description="the lines that called `instantiate`")

@@ -15,6 +15,7 @@ from ocrprof.results.doctor import (
     Resources,
     WandbState,
 )
+from ocrprof.results.model.action_plan import ActionPlan
 from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.checks import ColdStarts, Overhead
@@ -37,7 +38,7 @@ from ocrprof.results.model.processes import RankFigures, WorkerGroup
 from ocrprof.results.model.runs import Run, Segment
 from ocrprof.results.model.samples import Samples
 from ocrprof.results.model.values import Location, Priority, Value
-from ocrprof.results.model.work import Construction, FileAccess, NetworkWait
+from ocrprof.results.model.work import Construction, FileAccess, FileScan, NetworkWait
 from ocrprof.target import Probe
 
 SCHEMA = "ocrprof/1"
@@ -51,9 +52,16 @@ class Finding(Value):
     priority: Priority
     seconds: float
     share: float = Field(description="of the measured time the priority was judged by")
+    effect: Literal["saves", "moves", "tells"] = Field(
+        default="saves",
+        description="mended: its seconds are gone before the milestone, or fall elsewhere; `tells` is nothing to mend",
+    )
     location: Location | None = None
     evidence: dict[str, Any] = {}  # Any: figures and names by label, JSON values only
     advice: str
+    intervals: list[tuple[float, float]] = Field(
+        default=[], exclude=True, description="when it was paid, in the run that the tables tell of: from the spawn"
+    )
 
 
 class StartupReport(Value):
@@ -87,6 +95,7 @@ class StartupReport(Value):
     constructions: list[Construction] = []
     hydra: HydraFigures | None = Field(default=None, description="None for a program that composed nothing")
     file_access: list[FileAccess] = Field(default=[], description="at level full, up to the first step")
+    file_scans: list[FileScan] = Field(default=[], description="at level full, up to the first step")
     network: list[NetworkWait] = Field(default=[], description="at level full")
     samples: Samples | None = Field(default=None, description="at level full, from a further run")
     sources: SourceReading | None = None
@@ -94,6 +103,7 @@ class StartupReport(Value):
     why: Why | None = None
     what_if: WhatIf | None = None
     findings: list[Finding] = []
+    plan: ActionPlan | None = Field(default=None, description="None before it was judged, and of an unfinished start")
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

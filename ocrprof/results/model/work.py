@@ -18,6 +18,18 @@ class FileAccess(Value):
     num_by_imports: int
 
 
+class FileScan(Value):
+    """Files opened or folders listed one after another, at least fifty, none longer than 50 ms after the last one."""
+
+    phase: str
+    during: str | None = Field(default=None, description="the innermost span that decides the phase")
+    folder: str = Field(description="of the first of them")
+    num_accesses: int
+    start_seconds: float
+    seconds: float = Field(description="from the first access to the last one, with what the program did in between")
+    location: Location | None = Field(default=None, description="the program's line that was at it")
+
+
 class NetworkWait(Value):
     """Connections to a host and look-ups of its name; `seconds` is of those that Python's `socket` module made."""
 

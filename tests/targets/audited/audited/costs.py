@@ -4,8 +4,11 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 SECONDS = {
     "evaluator": 0.25,  # each of two, in `OCRModule.__init__`
@@ -31,6 +34,14 @@ def costing(name: str, *, share: float = 1.0) -> Iterator[None]:
     until = time.perf_counter() + SECONDS[name] * share
     yield
     time.sleep(max(0.0, until - time.perf_counter()))
+
+
+def paced(name: str, items: Sequence[Item]) -> Iterator[Item]:
+    """The items one by one, in a loop that takes as long as the table says: for each an equal share."""
+    start = time.perf_counter()
+    for number, item in enumerate(items, start=1):
+        yield item
+        time.sleep(max(0.0, start + SECONDS[name] * number / len(items) - time.perf_counter()))
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from audited.costs import costing
+from audited.costs import costing, paced
 
 NUM_PAGES = 300
 WIDTH, LABEL_LENGTH = 64, 16
@@ -29,8 +29,8 @@ class PageDataset(Dataset):
         with costing("dataset"):
             self.pages = json.loads((Path(root) / "index.json").read_text())
         if scan:
-            with costing("dataset_scan"):
-                self.pages = [file.name for file in sorted(Path(root).glob("*.txt")) if file.read_text()]
+            files = sorted(Path(root).glob("*.txt"))
+            self.pages = [file.name for file in paced("dataset_scan", files) if file.read_text()]  # plant.dataset_scan
         self.split = split
         self.num_samples = num_samples
 
