@@ -11,6 +11,7 @@ from ocrprof.units import format_bytes, format_percent, format_seconds
 
 
 def head(report: BaselineReport, *, width: int) -> list[Line]:
+    """Command, limits, and why there is no training run where there is none."""
     lines = paragraph(f"ocrprof baseline · {figures.command(report.target)}", width=width, style="title")
     limits = figures_loops.limits_text(report.limits)
     if limits:
@@ -36,6 +37,7 @@ _LOOP_FIGURES: tuple[tuple[str, Callable[[LoopStatistics], float | None]], ...] 
 
 
 def loops(report: BaselineReport) -> list[Line]:
+    """Training and validation batches side by side."""
     both = [figures_loops.loop_named(report, name) for name in ("train", "validation")]
     seen = [loop for loop in both if loop]
     lines: list[Line] = []
@@ -64,6 +66,7 @@ def loops(report: BaselineReport) -> list[Line]:
 
 
 def parts(report: BaselineReport, *, width: int) -> list[Line]:
+    """What a batch is made of."""
     lines: list[Line] = []
     for loop in report.loops:
         rows = figures_loops.part_rows(loop)
@@ -87,6 +90,7 @@ def parts(report: BaselineReport, *, width: int) -> list[Line]:
 
 
 def memory(report: BaselineReport, *, width: int) -> list[Line]:
+    """What the process tree held at most."""
     lines: list[Line] = []
     for name, text in figures_loops.memory_rows(report):
         lines += paragraph(f"{name}: {text}", width=width, indent="    ", first="  ")
@@ -94,6 +98,7 @@ def memory(report: BaselineReport, *, width: int) -> list[Line]:
 
 
 def start(report: StartupReport, *, width: int) -> list[Line]:
+    """The start in short."""
     return [
         *console_startup.failures(report, width=width),
         *console_startup.phases(report, "Start-up: where the time goes", width=width),
@@ -102,6 +107,7 @@ def start(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def last_line(report: BaselineReport) -> str:
+    """The one line to remember."""
     facts = []
     total = figures_startup.total_time(report.startup) if report.startup else None
     if total:

@@ -13,6 +13,7 @@ _NUM_FINDINGS = 5
 
 
 def findings(findings: Sequence[Finding], *, cwd: str, width: int) -> list[Line]:
+    """The first few findings, each with its place, evidence and advice."""
     if not findings:
         return [("", ""), (figures.NO_FINDINGS, "heading")]
     lines: list[Line] = [("", ""), ("What to change first", "heading")]

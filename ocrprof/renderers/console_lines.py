@@ -7,11 +7,13 @@ from ocrprof.renderers.terminal import Line
 
 
 def section(heading: str, lines: Iterable[Line]) -> list[Line]:
+    """Lines under a heading; nothing where there are none."""
     body = list(lines)
     return [("", ""), (heading, "heading"), *body] if body else []
 
 
 def paragraph(text: str, *, width: int, indent: str = "", first: str | None = None, style: str = "") -> list[Line]:
+    """Words wrapped to the width."""
     wrapped = wrap(plain(text), width, first=indent if first is None else first, indent=indent)
     return [(line, style) for line in wrapped]
 
@@ -38,6 +40,7 @@ def _pad(text: str, *, cells: int, side: str) -> str:
 
 
 def class_name(dotted: str) -> str:
+    """`Module` of `package.Module`."""
     return plain(dotted.rpartition(".")[2])
 
 
@@ -47,4 +50,5 @@ def keep_place(text: str, cells: int) -> str:
 
 
 def bar_text(share: float, *, cells: int) -> str:
+    """A bar of `share` of so many cells."""
     return "█" * round(share * cells) or ("▏" if share > 0 else "")

@@ -15,6 +15,7 @@ NUM_STDERR_LINES = 8
 
 
 def head(report: StartupReport, *, width: int) -> list[Line]:
+    """Command, runs, and the time to the milestone."""
     lines = [
         *paragraph(f"ocrprof startup · {figures.command(report.target)}", width=width, style="title"),
         *paragraph(figures_startup.what_was_run(report), width=width),
@@ -36,6 +37,7 @@ def head(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def failures(report: StartupReport, *, width: int) -> list[Line]:
+    """What happened to runs that did not arrive, and what the last of them printed."""
     sentences = figures_startup.failures(report)
     if not sentences:
         return []
@@ -55,6 +57,7 @@ def judged(report: StartupReport) -> bool:
 
 
 def phases(report: StartupReport, heading: str, *, width: int) -> list[Line]:
+    """Phases as a table with bars."""
     rows, total = figures_startup.phase_rows(report), figures_startup.total_time(report)
     if not rows or total is None:
         return []
@@ -77,6 +80,7 @@ def _phase_cells(name: str, seconds: Statistic, *, scale: figures.Scale, share: 
 
 
 def imports(report: StartupReport, *, width: int) -> list[Line]:
+    """Packages by their own import time."""
     if not report.packages:
         return []
     cwd = report.target.cwd
@@ -107,6 +111,7 @@ def imports(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def why(report: StartupReport, *, width: int) -> list[Line]:
+    """The chain that `--why` asked for."""
     if report.why is None:
         return []
     cwd = report.target.cwd
@@ -121,6 +126,7 @@ def why(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def what_if(report: StartupReport, *, width: int) -> list[Line]:
+    """The answer that `--what-if` asked for."""
     if report.what_if is None:
         return []
     lines: list[Line] = []
@@ -131,6 +137,7 @@ def what_if(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def savings(report: StartupReport, *, width: int) -> list[Line]:
+    """What would be saved by deferring imports."""
     rows = import_answers.deferrable_savings(report)
     lines: list[Line] = []
     if rows:
@@ -147,6 +154,7 @@ def savings(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def access(report: StartupReport, *, width: int) -> list[Line]:
+    """Files and connections by phase."""
     lines: list[Line] = []
     for fact in figures_startup.access_facts(report)[:_NUM_ROWS]:
         lines += paragraph(fact, width=width, indent="    ", first="  ")
@@ -154,6 +162,7 @@ def access(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def hydra(report: StartupReport, *, width: int) -> list[Line]:
+    """What configuration cost."""
     lines: list[Line] = []
     for fact in figures_hydra.hydra_facts(report):
         lines += paragraph(fact, width=width, indent="    ", first="  ")
@@ -161,6 +170,7 @@ def hydra(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def instantiations(report: StartupReport, *, width: int) -> list[Line]:
+    """What Hydra instantiated, duplicates first."""
     # Duplicates are what this table is read for: none of them is left out for being quick.
     rows = sorted(report.instantiations, key=lambda row: (row.duplicate, row.seconds), reverse=True)
     if not rows:
@@ -189,6 +199,7 @@ def instantiations(report: StartupReport, *, width: int) -> list[Line]:
 
 
 def constructions(report: StartupReport, *, width: int) -> list[Line]:
+    """What the program built, the longest first."""
     timed = sorted((row for row in report.constructions if row.seconds), key=lambda row: row.seconds, reverse=True)
     if not timed:
         return []

@@ -11,6 +11,7 @@ from ocrprof.units import format_percent, format_seconds
 
 
 def header(report: BaselineReport) -> list[str]:
+    """Title, command and how the run ended."""
     lines = [
         "# Performance Baseline Report",
         "",
@@ -35,6 +36,7 @@ def _status(report: BaselineReport) -> str:
 
 
 def validation(report: BaselineReport) -> list[str]:
+    """The audited table of validation batches."""
     loop = figures_loops.loop_named(report, "validation")
     heading = ["## Validation Performance", ""]
     if loop is None:
@@ -63,6 +65,7 @@ def _seconds(seconds: float | None) -> str:
 
 
 def comparison(report: BaselineReport) -> list[str]:
+    """Training and validation side by side, and what their batches are made of."""
     train, validation = figures_loops.loop_named(report, "train"), figures_loops.loop_named(report, "validation")
     lines = ["## Training vs Validation Comparison", ""]
     if train is None:
@@ -107,6 +110,7 @@ def _part_table(name: str, loop: LoopStatistics, *, cwd: str) -> list[str]:
 
 
 def startup_section(report: BaselineReport) -> list[str]:
+    """The start in short."""
     heading = ["## Start-up", ""]
     if report.startup is None:
         return [*heading, "The start was not measured."]
@@ -131,6 +135,7 @@ def _chains(report: StartupReport) -> list[str]:
 
 
 def bottlenecks(report: BaselineReport) -> list[str]:
+    """All findings with their evidence."""
     found = figures_loops.all_findings(report)
     heading = ["## Identified Bottlenecks", ""]
     if not found:
@@ -150,6 +155,7 @@ def bottlenecks(report: BaselineReport) -> list[str]:
 
 
 def recommendations(report: BaselineReport) -> list[str]:
+    """What to change, in the order of priority."""
     found = figures_loops.all_findings(report)
     heading = ["## Recommendations", ""]
     if not found:
@@ -164,6 +170,7 @@ def _recommendation(number: int, finding: Finding, report: BaselineReport) -> st
 
 
 def environment(report: BaselineReport) -> list[str]:
+    """The machine and the software."""
     machine = report.environment
     rows = [
         ["machine and software", words(figures.environment_line(machine))],
@@ -178,6 +185,7 @@ def environment(report: BaselineReport) -> list[str]:
 
 
 def how_measured(report: BaselineReport) -> list[str]:
+    """What was imposed, counted and left out."""
     machine, measured = report.environment, report.run.wall_seconds if report.run else 0.0
     limits = figures_loops.limits_text(report.limits)
     lines = [
@@ -202,6 +210,7 @@ def how_measured(report: BaselineReport) -> list[str]:
 
 
 def raw_metrics(report: BaselineReport) -> list[str]:
+    """The configuration and every metric."""
     configuration = json_block(report.config) if report.config else ["The target composed no Hydra configuration."]
     values = {**report.logged_metrics, **report.metrics}
     metrics = json_block(dict(sorted(values.items()))) if values else ["No metric was recorded."]

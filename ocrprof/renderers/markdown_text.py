@@ -22,6 +22,7 @@ def stderr_block(lines: list[str]) -> list[str]:
 
 
 def json_block(value: Any) -> list[str]:  # Any: a configuration or metrics, JSON values
+    """A value as indented JSON, fenced."""
     return ["```json", json.dumps(value, indent=2, ensure_ascii=False), "```"]
 
 
