@@ -13,6 +13,7 @@ from ocrprof.renderers import (
     figures_checks,
     figures_loops,
     figures_startup,
+    hot_lines,
     processes,
 )
 from ocrprof.renderers.console_findings import findings
@@ -39,6 +40,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *console_startup.access(report, width=width),
         *console_startup.instantiations(report, width=width),
         *console_startup.constructions(report, width=width),
+        *hot_lines.console_lines(report, width=width),
         *_notes(
             report,
             figures_startup.noise_notes(report),

@@ -3,6 +3,7 @@
 from ocrprof.renderers import (
     figures,
     figures_startup,
+    hot_lines,
     html_access,
     html_built,
     html_chains,
@@ -49,6 +50,7 @@ def sections(report: StartupReport) -> list[Html | None]:
         html_hydra.html_section(report),
         html_instantiate.html_section(report),
         html_built.html_section(report),
+        hot_lines.html_section(report),
         html_access.html_section(report),
         html_checks.html_section(report),
     ]
