@@ -23,6 +23,7 @@ from ocrprof.findings.environment import (
     slow_module_lookup,
 )
 from ocrprof.findings.first_step import cold_compilations, sanity_checks
+from ocrprof.findings.hot_lines import with_hot_lines
 from ocrprof.findings.imports import eager_heavy_imports
 from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
 from ocrprof.findings.instantiate_overhead import instantiate_overhead
@@ -119,7 +120,7 @@ def judge(report: AnyReport) -> AnyReport:
 
 def judge_startup(report: StartupReport) -> list[Finding]:
     """What every rule on starts finds, the worst first."""
-    return worst_first(one for rule in STARTUP_RULES for one in rule(report))
+    return worst_first(with_hot_lines((one for rule in STARTUP_RULES for one in rule(report)), report))
 
 
 def judge_baseline(report: BaselineReport) -> list[Finding]:

@@ -91,8 +91,9 @@ def construction_pieces(sampled: Sampled, constructions: Sequence[Construction])
     pieces = []
     for (kind, name), rows in alike.items():
         if sum(row.seconds for row in rows) >= max(least_seconds, _MIN_PERIODS * sampled.period_ns / 1e9):
-            stays = _inside(sampled, rows)
-            pieces.append(_piece(kind, name, len(rows), stays, sampled.period_ns))
+            by_frame, by_clock = _inside(sampled, rows)
+            piece = _piece(kind, name, len(rows), by_frame or by_clock, sampled.period_ns)
+            pieces.append(piece.model_copy(update={"location": rows[0].location}) if by_frame else piece)
     return sorted(pieces, key=lambda piece: -piece.seconds)
 
 
@@ -109,8 +110,11 @@ def _cut(stretches: Iterable[Stretch], pieces: Sequence[Interval]) -> Iterator[t
             yield pieces[index].label, Stretch(start_ns, end_ns, stretch.frames)
 
 
-def _inside(sampled: Sampled, rows: Sequence[Construction]) -> list[_Stay]:
-    """What was sampled in these constructions: by the function's own frame where it is known, else by the clock."""
+def _inside(sampled: Sampled, rows: Sequence[Construction]) -> tuple[list[_Stay], list[_Stay]]:
+    """What was sampled in these constructions: by the function's own frame, empty where it was not seen; by the clock.
+
+    The frame begins and ends where the function does; the clock may be wrong by a period at each end.
+    """
     windows = [_window(row, sampled.spawn_ns) for row in rows]
     slack_ns = _EDGE_PERIODS * sampled.period_ns
     by_frame, by_clock = [], []
@@ -128,7 +132,7 @@ def _inside(sampled: Sampled, rows: Sequence[Construction]) -> list[_Stay]:
             cut = Stretch(max(stretch.start_ns, start_ns), min(stretch.end_ns, end_ns), stretch.frames)
             if cut.start_ns < cut.end_ns:
                 by_clock.append(_stay(cut, 0, sampled.is_own))
-    return by_frame or by_clock
+    return by_frame, by_clock
 
 
 def _window(row: Construction, spawn_ns: int) -> tuple[int, int]:

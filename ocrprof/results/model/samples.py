@@ -41,6 +41,11 @@ class SampledPiece(Value):
     kind: str = Field(description="`phase`, or the kind of the constructions")
     name: str
     count: int = 1
+    location: Location | None = Field(
+        default=None,
+        description="of the constructed thing's own function, where its frame was found: lines begin there, else with"
+        " those of its callers",
+    )
     seconds: float = Field(description="sampled on the main thread, without imports, in the sampled run")
     hot_lines: list[HotLine] = Field(default=[], description="of a twentieth of it and more, the longest first")
 
