@@ -5,15 +5,22 @@ of the host: on a GPU a part that only launches work looks short, and the wait f
 """
 
 import statistics
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from ocrprof.records import ProcessRecords, Span
-from ocrprof.results.batches import COMPONENT, EXCLUDED, PART_OF_SPAN, REST, Loop, find_loops
-from ocrprof.results.constructions import location_of
-from ocrprof.results.intervals import Interval, innermost, piece_at
-from ocrprof.results.model import Location, LoopStatistics, Memory, Part
+from ocrprof.results.batch_parts import (
+    batch_sizes,
+    holds,
+    part_labels,
+    part_locations,
+    part_nanoseconds,
+    spans_inside,
+    start_of,
+)
+from ocrprof.results.batches import Loop, find_loops
+from ocrprof.results.intervals import Interval
+from ocrprof.results.model import LoopStatistics, Memory, Part
 from ocrprof.results.phases import main_process
 from ocrprof.results.stats import percentile, standard_deviation
 
@@ -26,7 +33,7 @@ def build_loops(records: Sequence[ProcessRecords]) -> list[LoopStatistics]:
     main = main_process(records)
     if main is None:
         return []
-    spans = sorted((span for span in main.spans if span.thread == 0), key=_begin)
+    spans = sorted((span for span in main.spans if span.thread == 0), key=start_of)
     return [_statistics(loop, spans) for loop in find_loops(spans)]
 
 
@@ -66,14 +73,14 @@ def _between_hooks(loop: LoopStatistics) -> list[float]:
 
 
 def _statistics(loop: Loop, spans: Sequence[Span]) -> LoopStatistics:
-    inside = _inside(spans, loop.windows, loop.excluded)
-    labels = _labels(inside)
-    parts = _parts(loop.windows, inside, labels, loop.excluded)
+    inside = spans_inside(spans, loop.windows, loop.excluded)
+    labels = part_labels(inside)
+    parts = part_nanoseconds(loop.windows, inside, labels, loop.excluded)
     batch_seconds = [sum(values) / 1e9 for values in zip(*parts.values(), strict=True)]
     num_warmup = min(_MAX_WARMUP, len(batch_seconds) // 4)
     steady = batch_seconds[num_warmup:]
     outside = _outside_batches(loop, spans)
-    sizes = _batch_sizes(loop, inside)
+    sizes = batch_sizes(loop, inside)
     return LoopStatistics(
         name=loop.name,
         num_batches=len(batch_seconds),
@@ -89,7 +96,7 @@ def _statistics(loop: Loop, spans: Sequence[Span]) -> LoopStatistics:
         num_workers=_most_common(span.attributes.get("num_workers") for span in inside if span.name == "fetch"),
         batch_seconds=batch_seconds,
         parts={name: [value / 1e9 for value in values] for name, values in parts.items() if any(values)},
-        part_locations=_locations(inside, labels),
+        part_locations=part_locations(inside, labels),
         outside_batches=outside,
     )
 
@@ -105,60 +112,13 @@ def _samples_per_sec(sizes: Sequence[int | None], batch_seconds: Sequence[float]
     return sum(size for size, _ in known) / seconds if seconds > 0 else None
 
 
-def _inside(spans: Iterable[Span], windows: Sequence[Interval], excluded: Iterable[Interval]) -> list[Span]:
-    """The spans that are a part of something within the windows."""
-    found = []
-    for span in spans:
-        if span.name in PART_OF_SPAN and not any(_holds(one, span) for one in excluded):
-            window = piece_at(windows, span.start_ns)
-            if window is not None and _holds(window, span):
-                found.append(span)
-    return found
-
-
-def _holds(interval: Interval, one: Span | Interval) -> bool:
-    return interval.start_ns <= one.start_ns < interval.end_ns
-
-
-def _labels(spans: Sequence[Span]) -> list[str]:
-    """The part that each span stands for; a component is called by its class, in full where the bare name is taken."""
-    classes = {str(span.attributes.get("class", COMPONENT)) for span in spans if span.name == COMPONENT}
-    bare = Counter(name.rpartition(".")[2] for name in classes)
-    labels = []
-    for span in spans:
-        label = PART_OF_SPAN[span.name]
-        if label == COMPONENT:
-            name = str(span.attributes.get("class", COMPONENT))
-            short = name.rpartition(".")[2]
-            label = name if bare[short] > 1 or short in PART_OF_SPAN.values() else short
-        labels.append(label)
-    return labels
-
-
-def _parts(
-    windows: Sequence[Interval], spans: Sequence[Span], labels: Sequence[str], excluded: Sequence[Interval]
-) -> dict[str, list[int]]:
-    """Nanoseconds of each part in each window."""
-    order = [part for part in dict.fromkeys(PART_OF_SPAN.values()) if part != REST and part in labels]
-    parts = {name: [0] * len(windows) for name in dict.fromkeys([*order, *labels, REST])}
-    intervals = [Interval(span.start_ns, span.end_ns, label) for span, label in zip(spans, labels, strict=True)]
-    for index, window in enumerate(windows):
-        first = bisect_left(intervals, window.start_ns, key=_begin)
-        last = bisect_left(intervals, window.end_ns, key=_begin)
-        own = [*intervals[first:last], *excluded]
-        for piece in innermost(own, start_ns=window.start_ns, end_ns=window.end_ns):
-            if piece.label != EXCLUDED:
-                parts[piece.label or REST][index] += piece.end_ns - piece.start_ns
-    return parts
-
-
 def _outside_batches(loop: Loop, spans: Sequence[Span]) -> list[Part]:
     """What the rest of the loop's time went to: the metric's `compute` after the last batch, say."""
     gaps = list(_gaps(loop))
-    around = _inside(spans, gaps, ())
-    labels = _labels(around)
-    locations = _locations(around, labels)
-    totals = {name: sum(values) for name, values in _parts(gaps, around, labels, ()).items()}
+    around = spans_inside(spans, gaps, ())
+    labels = part_labels(around)
+    locations = part_locations(around, labels)
+    totals = {name: sum(values) for name, values in part_nanoseconds(gaps, around, labels, ()).items()}
     return [
         Part(name=name, seconds=total_ns / 1e9, location=locations.get(name))
         for name, total_ns in sorted(totals.items(), key=lambda item: -item[1])
@@ -171,31 +131,7 @@ def _gaps(loop: Loop) -> Iterator[Interval]:
     for extent in loop.extents:
         begin_ns = extent.start_ns
         for window in loop.windows:
-            if _holds(extent, window):
+            if holds(extent, window):
                 yield Interval(begin_ns, window.start_ns, None)
                 begin_ns = window.end_ns
         yield Interval(begin_ns, extent.end_ns, None)
-
-
-def _locations(spans: Iterable[Span], labels: Iterable[str]) -> dict[str, Location]:
-    totals: dict[str, Counter[tuple[str, int]]] = {}
-    for span, label in zip(spans, labels, strict=True):
-        if span.loc is not None:
-            totals.setdefault(label, Counter())[span.loc] += span.end_ns - span.start_ns
-    found = {label: location_of(by_line.most_common(1)[0][0]) for label, by_line in totals.items()}
-    return {label: location for label, location in found.items() if location is not None}
-
-
-def _batch_sizes(loop: Loop, spans: Iterable[Span]) -> list[int | None]:
-    """Samples in each batch, as its own fetch counted them; None where that could not."""
-    fetches = [span for span in spans if span.name == "fetch" and span.attributes.get("batch_size") is not None]
-    sizes: list[int | None] = []
-    for window in loop.windows:
-        index = bisect_left(fetches, window.start_ns, key=_begin)
-        own = fetches[index] if index < len(fetches) and fetches[index].start_ns < window.end_ns else None
-        sizes.append(None if own is None else int(own.attributes["batch_size"]))
-    return sizes
-
-
-def _begin(one: Span | Interval) -> int:
-    return one.start_ns
