@@ -140,13 +140,18 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last record of a process that was not killed. `cost_ns`: calibrated cost of the hooks."""
+    """The last record of a process that was not killed. `cost_ns` is what recording cost it, and `costs` of what.
+
+    In ns: `start`, `hooks` and `writes` as they were timed, `load` and `other` of one record, as calibrated at the end;
+    `loads` and `others` count the records.
+    """
 
     at_ns: int
     reason: str
     records: int
     dropped: int
     cost_ns: int
+    costs: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +437,7 @@ def _read_rank(gathered: _Gathered, one: Fields) -> None:
 
 
 def _read_end(gathered: _Gathered, one: Fields) -> None:
-    gathered.end = End(one["at"], one["reason"], one["records"], one["dropped"], one["cost"])
+    gathered.end = End(one["at"], one["reason"], one["records"], one["dropped"], one["cost"], one.get("costs", {}))
 
 
 _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HOOKS = {
     "threading": ("stop", "patch_threading"),
     "warnings": ("deprecations", "patch_warnings"),
+    "ctypes": ("libraries", "patch_ctypes"),
     "socket": ("access", "patch_socket"),
     "argparse": ("stop", "patch_argparse"),
     "hydra._internal.utils": ("hydra", "patch_main"),
@@ -26,8 +27,8 @@ HOOKS = {
     "omegaconf.base": ("omegaconf", "patch_base"),
     "omegaconf.omegaconf": ("omegaconf", "patch_omegaconf"),
     "torch": ("torch", "patch_compile"),
-    "torch.nn.modules.module": ("torch", "patch_module"),
     "torch._dynamo.convert_frame": ("torch", "patch_dynamo"),
+    "torch.nn.modules.module": ("torch", "patch_module"),
     "torch.optim.optimizer": ("torch", "patch_optimizer"),
     "torch.utils.data.dataset": ("loader", "patch_dataset"),
     "torch.utils.data.dataloader": ("loader", "patch_dataloader"),
@@ -52,12 +53,13 @@ for _tree in ("lightning.pytorch", "pytorch_lightning"):
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "torch._inductor.compile_worker")
 
 
-def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
-    """The recorder of this process, its hooks installed and its first record on disk."""
+def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Recorder":
+    """The recorder of this process, its hooks installed and its first record on disk; it began at `began`, in ns."""
     core = load("core")
     modules_at_start = frozenset(sys.modules) - {"sitecustomize"}
     writer = load("writer").Writer(run_dir + "/records", core.now())
     recorder: Recorder = core.Recorder(writer, load, modules_at_start, dict(os.environ))
+    recorder.started = began
     _describe(recorder, role=_role())
     if recorder.is_bare:
         load("marks").install(recorder, load("marks").hooks_for(recorder.until, HOOKS))
@@ -65,18 +67,20 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]") -> "Recorder":
         load("imports").install(recorder, HOOKS)
     if "OCRPROF_LAZY" in os.environ:
         load("lazy").install(recorder, os.environ["OCRPROF_LAZY"])
+    if "OCRPROF_COUNT_CALLS" in os.environ:
+        load("call_counts").install(recorder)
+    if "OCRPROF_TIME_CALLS" in os.environ:
+        load("calls").install(recorder, os.environ["OCRPROF_TIME_CALLS"])
     if os.environ.get("OCRPROF_LEVEL") == "full":
         load("access").install(recorder)
     if "OCRPROF_SAMPLED" in os.environ:
         role = "rank" if _role() == "main" and recorder.rank is not None else _role()
         load("sampling").await_sampler(recorder, role, os.environ["OCRPROF_SAMPLED"], run_dir)
     load("stop").register_exit(recorder)
+    load("exits").install(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
+    recorder.start_ns = recorder.now() - began
     return recorder
-    if "OCRPROF_COUNT_CALLS" in os.environ:
-        load("call_counts").install(recorder)
-    if "OCRPROF_TIME_CALLS" in os.environ:
-        load("calls").install(recorder, os.environ["OCRPROF_TIME_CALLS"])
 
 
 def _after_fork(recorder: "Recorder", load: "Callable[[str], ModuleType]", run_dir: str) -> None:
@@ -86,7 +90,6 @@ def _after_fork(recorder: "Recorder", load: "Callable[[str], ModuleType]", run_d
 
 
 def _describe(recorder: "Recorder", *, role: str) -> None:
-    rank = os.environ.get("RANK", os.environ.get("SLURM_PROCID"))
     recorder.write(
         {
             "k": "process",
@@ -102,6 +105,8 @@ def _describe(recorder: "Recorder", *, role: str) -> None:
             "rank": recorder.rank,
             "world_size": recorder.world_size,
             "cwd": os.getcwd(),
+            "writes_bytecode": not sys.dont_write_bytecode,
+            "bytecode_folder": getattr(sys, "pycache_prefix", None),
             "modules": sorted(recorder.modules_at_start) if role != "worker" else [],
         }
     )
@@ -114,8 +119,6 @@ def _role() -> str:
         return "worker"
     return "helper" if any(name in command for name in _HELPERS) else "main"
 
-            "writes_bytecode": not sys.dont_write_bytecode,
-            "bytecode_folder": getattr(sys, "pycache_prefix", None),
 
 def _born_ns() -> "int | None":
     """Start of this process by the kernel, CLOCK_MONOTONIC ns in steps of 10 ms; None where /proc is absent."""

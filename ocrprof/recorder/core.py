@@ -1,7 +1,6 @@
 """The recorder of one process: one clock, nested spans per thread, marks, and the milestone to stop at."""
 
 import _thread
-import os
 import sys
 
 TYPE_CHECKING = False
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from ocrprof.recorder.writer import Writer
 
 _time = sys.modules["time"]
-_CALIBRATION_ROUNDS = 300
 _FLUSH_EVERY_NS = 250_000_000
 _BARE_KINDS = ("process", "rank", "mark", "milestone", "note", "end")
 # The work for which a program imports: its first begin, outside every load, ends the imports of the start. What is
@@ -23,23 +21,10 @@ _ENDS_IMPORTS = frozenset((
     "datamodule.init", "dataloader.init", "data.setup", "model.init", "compile", "logger.init", "wandb.init",
     "trainer.init", "trainer.run", "fetch", "optimizer.step",
 ))  # fmt: skip
+_WITH_USAGE = frozenset(("imports", "config", "data", "model", "first-batch", "first-step", "exit.begin"))
 # The first of these to end, inside none of the others, leaves the data ready: a data set is there and in use.
 _SETS_UP_DATA = ("data.setup", "dataloader.init")
 _BUILDS_DATA = frozenset((*_SETS_UP_DATA, "data.prepare", "datamodule.init", "dataset.init"))
-_LIBRARIES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "pytorch_lightning",
-    "hydra",
-    "omegaconf",
-    "timm",
-    "torchmetrics",
-    "transformers",
-    "numpy",
-    "cv2",
-    "wandb",
-)
 
 
 def now() -> int:
@@ -66,6 +51,9 @@ class Recorder:
         self.until = self._asked_until = environ.get("OCRPROF_UNTIL", "exit")
         self.rank = _whole_number(environ.get("RANK", environ.get("SLURM_PROCID")))
         self.world_size = _whole_number(environ.get("WORLD_SIZE", environ.get("SLURM_NTASKS"))) or 1
+        self.run_dir = environ.get("OCRPROF_RUN_DIR", ".")
+        self.watch: Any = None
+        self.num_loads = self.start_ns = self.hooks_ns = 0
         self.is_bare = environ.get("OCRPROF_LEVEL") == "bare"
         self.lists_files = environ.get("OCRPROF_FILES") == "1"
         self.wants_parts = environ.get("OCRPROF_PARTS") == "1"
@@ -98,12 +86,22 @@ class Recorder:
         self._last_flush = now()
         self._writer.flush()
 
+    def num_records(self) -> int:
+        """Taken so far."""
+        return self._writer.num_records
+
+    def writing_ns(self) -> int:
+        """Time in which the thread that recorded waited for the file."""
+        return self._writer.writing_ns
+
     def mark(self, name: str, **attributes: object) -> None:
         """Records a moment, once a name; ends the run when it is the milestone that the run was asked for."""
         if name in self.marks:
             return
         self.marks.add(name)
         at = now()
+        if name in _WITH_USAGE and not self.is_bare:
+            attributes["usage"] = self.load("state").usage()
         self.write({"k": "mark", "name": name, "at": at, "a": attributes})
         for function in self.at_marks:
             self.ask(function, (), {})
@@ -120,6 +118,7 @@ class Recorder:
         self.before_stop, self.at_marks, self.at_end = [], [], []
         self.started = now()
         self.until = "exit"
+        self.num_loads = self.start_ns = self.hooks_ns = 0
         self._ended = False
 
     def become_rank(self, rank: int, world_size: int) -> None:
@@ -276,15 +275,18 @@ class Recorder:
         self._ended = True
         if not self.is_bare:
             self._write_state()
-        num_records = self._writer.num_records
+        costs = {} if self.is_bare else self.load("cost").describe(self)
         self.write(
             {
                 "k": "end",
                 "at": now(),
                 "reason": reason,
-                "records": num_records,
+                "records": self._writer.num_records,
                 "dropped": self._writer.num_dropped,
-                "cost": int(num_records * self._unit_cost()),
+                "cost": sum(costs.get(name, 0) for name in ("start", "hooks", "writes"))
+                + costs.get("loads", 0) * costs.get("load", 0)
+                + costs.get("others", 0) * costs.get("other", 0),
+                "costs": costs,
             }
         )
         self.flush()
@@ -294,39 +296,12 @@ class Recorder:
         for function in (*self.at_marks, *self.at_end):
             self.ask(function, (), {})
         if self.lists_files:
-            self.ask(self.load("files").write, (os.environ.get("OCRPROF_RUN_DIR", "."),), {})
+            self.ask(self.load("files").write, (self.run_dir,), {})
         gained = set(sys.modules) - self.modules_at_start - self.loaded_names
         self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
-        self.write({"k": "memory", **_memory()})
-        self.write({"k": "versions", "versions": _versions()})
-
-    def _unit_cost(self) -> float:
-        """Nanoseconds that one recorded span costs here and now, timed on a function that does nothing."""
-        writer, self._writer = self._writer, _NullWriter()  # type: ignore[assignment]
-        try:
-            function = self.timed(lambda: None, "calibration", announce=False)
-            start = now()
-            for _ in range(_CALIBRATION_ROUNDS):
-                function()
-            return (now() - start) / _CALIBRATION_ROUNDS
-        finally:
-            self._writer = writer
-
-
-class _NullWriter:
-    """Encodes and throws away, so that calibration costs what recording costs."""
-
-    num_records = 0
-    num_dropped = 0
-
-    def __init__(self) -> None:
-        self._pending: list[str] = []
-
-    def add(self, record: "dict[str, object]") -> None:
-        self._pending.append(repr(record))
-
-    def flush(self) -> None:
-        self._pending = []
+        state = self.load("state")
+        self.write({"k": "memory", **state.memory()})
+        self.write({"k": "versions", "versions": state.versions()})
 
 
 def hide_frame(error: BaseException) -> None:
@@ -373,50 +348,3 @@ def name_of(value: object) -> str:
 
 def _whole_number(text: "str | None") -> "int | None":
     return int(text) if text is not None and text.isdigit() else None
-
-
-def _own_attribute(module: "ModuleType | None", name: str) -> "Any":
-    """What a module holds; a look of ours must not load one that is lazy."""
-    try:
-        return type(sys).__getattribute__(module, name)
-    except (AttributeError, TypeError):
-        return None
-
-
-def _versions() -> "dict[str, str]":
-    """Of the libraries that decide how long things take, as far as the target has loaded them."""
-    versions = {}
-    for name in _LIBRARIES:
-        version = _own_attribute(sys.modules.get(name), "__version__")
-        if version is not None:
-            versions[name] = str(version)
-    return versions
-
-
-def _memory() -> "dict[str, object]":
-    """Resident bytes now and at the peak, and the CUDA allocator's, where the target has started CUDA."""
-    resident = peak = 0
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    peak = int(line.split()[1]) * 1024
-                elif line.startswith(b"VmRSS:"):
-                    resident = int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    memory: dict[str, object] = {"rss": resident, "peak_rss": peak}
-    cuda: Any = _own_attribute(sys.modules.get("torch"), "cuda")
-    started = cuda is not None and cuda.is_initialized()
-    memory["cuda_allocated"] = cuda.memory_allocated() if started else None
-    memory["cuda_reserved"] = cuda.max_memory_reserved() if started else None
-    memory["cuda_peak"] = cuda.max_memory_allocated() if started else None
-    return memory
-
-
-def pause_until_killed(seconds: float) -> None:
-    """Blocks, so that nothing happens after the milestone; leaves by itself if the parent never comes."""
-    deadline = now() + int(seconds * 1e9)
-    while now() < deadline:
-        _time.sleep(0.5)
-    os._exit(0)

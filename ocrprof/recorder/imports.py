@@ -17,24 +17,29 @@ if TYPE_CHECKING:
     from ocrprof.recorder.core import Recorder
 
 # Fields of an entry on the stack of loads: its name, ns by what they went into, the spec, whether its body was begun,
-# whether its code is being read now, whether it came from bytecode.
+# whether its code is being read now, whether it came from bytecode; of a library its path.
 (
     _NAME, _NESTED, _BLOCKED, _FIND, _READ, _UNMARSHAL, _WRITE, _CODE, _CREATE, _EXEC, _SPEC, _BEGUN, _READING,
-    _FROM_BYTECODE,
-) = range(14)  # fmt: skip
+    _FROM_BYTECODE, LIBRARY,
+) = range(15)  # fmt: skip
 _RECORD = (
     '{"k":"load","name":%s,"start":%d,"end":%d,"self":%d,"blocked":%d,"find":%d,"read":%d,"unmarshal":%d,'
     '"compile":%d,"write":%d,"create":%d,"exec":%d,"compiled":%s,"route":"%s","thread":%d,"depth":%d,"ok":%s,'
     '"error":%s,"file":%s,"kind":"%s","by":%s,"by_module":%s}'
 )
+_BEGIN_RECORD = '{"k":"begin","of":"load","name":%s,"start":%d,"thread":%d,"loc":null}'
+_WAIT_RECORD = '{"k":"wait","name":%s,"start":%d,"end":%d,"thread":%d,"by":%s}'
 _Module = type(sys)
+_SELF_TEST = "ocrprof_self_test"
+_SITE = "sitecustomize"
+_OURS = (_SELF_TEST, _SITE)
 
 
 def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
     """Starts recording loads in this process, and arranges for `hooks` to run when their modules have loaded."""
     bootstrap: Any = sys.modules["_frozen_importlib"]
     external: Any = sys.modules["_frozen_importlib_external"]
-    watch = _Watch(recorder, hooks)
+    watch = recorder.watch = _Watch(recorder, hooks)
     for name in list(hooks):
         if name in sys.modules:
             watch.loaded(sys.modules[name])
@@ -49,6 +54,8 @@ def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
     watch.patch(external.FileLoader, "get_data", _watch_reading, _READ)
     watch.patch(external, "_compile_bytecode", _watch_reading, _UNMARSHAL)
     watch.patch(external.SourceFileLoader, "_cache_bytecode", _watch_reading, _WRITE)
+    recorder.load("disturbances").install(recorder, watch)
+    recorder.ask(recorder.load("self_test").run, (watch, _SELF_TEST), {})
 
 
 class _Watch:
@@ -59,6 +66,7 @@ class _Watch:
         self.hide_frame = recorder.load("core").hide_frame
         self._encode = recorder.load("writer").encode
         self._hooks = dict(hooks)
+        self.tested: tuple[str, dict[str, int]] | None = None
 
     def patch(self, owner: "Any", name: str, watcher: "Callable[..., Any]", *args: object) -> None:
         """Puts `watcher` around `owner.name`; a Python that has no such thing says so in the report."""
@@ -74,28 +82,73 @@ class _Watch:
         if hook is None:
             return
         file, function = hook
+        start = self.recorder.now()
         try:
             getattr(self.recorder.load(file), function)(self.recorder, module)
         except Exception as error:
             self.recorder.note("hook %s.%s: %s: %s" % (file, function, type(error).__name__, error))
+        self.recorder.hooks_ns += self.recorder.now() - start
+
+    def begun(self, name: str, start: int) -> None:
+        """Tells of a load before it is over, so that a process that hangs or is killed in it has named it."""
+        recorder = self.recorder
+        recorder.write_encoded(_BEGIN_RECORD % (self._encode(name), start, recorder.thread()))
+        recorder.flush()
+
+    def blocked(self, name: str, start: int, frame: "FrameType") -> None:
+        """Takes the time since `start`, in which another thread held a module, out of the load in progress."""
+        recorder = self.recorder
+        end = recorder.now()
+        stack = recorder.loads()
+        if stack:
+            stack[-1][_BLOCKED] += end - start
+            stack[-1][_NESTED] += end - start
+        by = self._line(asking_frame(frame)[0])
+        recorder.write_encoded(_WAIT_RECORD % (self._encode(name), start, end, recorder.thread(), by))
+
+    def opened(self, entry: "list[Any]", start: int, error: "BaseException | None", frame: "FrameType") -> None:
+        """Records a library that code of `frame` has opened, by the name of that code's module and its own."""
+        entry[_CREATE] = self.recorder.now() - start - entry[_NESTED]
+        entry[_BEGUN] = True
+        asker = asking_frame(frame)[0]
+        module = None if asker is None else asker.f_globals.get("__name__")
+        entry[_NAME] = "%s.%s" % (module, entry[_NAME]) if type(module) is str else entry[_NAME]
+        self.write(entry, "ctypes", start, error, frame)
 
     def write(
         self, entry: "list[Any]", route: str, start: int, error: "BaseException | None", frame: "FrameType"
     ) -> None:
         """Takes the finished `entry` off the stack, charges its time to the load around it, and records it."""
-        recorder, encode = self.recorder, self._encode
+        recorder = self.recorder
         end = recorder.now()
-        stack: list[list[Any]] = recorder.loads()
+        stack = recorder.loads()
         while stack and stack.pop() is not entry:
             pass
         if stack:
             stack[-1][_NESTED] += end - start
         name = entry[_NAME]
-        if name == "sitecustomize" and error is not None:
+        if name == _SITE and error is not None:
             # Ours looking for the environment's own; without us, site looks for it before anything is recorded.
             return
+        if name == _SELF_TEST:
+            self.tested = (route, {"find": entry[_FIND], "compile": entry[_CODE], "exec": entry[_EXEC]})
+            return
+        if entry[_BLOCKED] and not (entry[_FIND] or entry[_BEGUN] or error):
+            # Another thread has loaded it meanwhile: a wait, recorded as such, and no second load.
+            if stack:
+                stack[-1][_BLOCKED] += end - start - (entry[_NESTED] - entry[_BLOCKED])
+            return
+        self._record(entry, route, start, end, error, frame)
+        if not stack:
+            # A process that hangs or is killed right after this load has still told of it.
+            recorder.flush()
+
+    def _record(
+        self, entry: "list[Any]", route: str, start: int, end: int, error: "BaseException | None", frame: "FrameType"
+    ) -> None:
+        recorder, encode, name = self.recorder, self._encode, entry[_NAME]
         asker, asked_by_import_module = asking_frame(frame)
-        file, kind = _origin(entry[_SPEC], name)
+        file, kind = (entry[LIBRARY], "library") if entry[LIBRARY] else _origin(entry[_SPEC], name)
         self_ns = end - start - entry[_NESTED]
         # What reads no bytecode compiles: whatever a loader does to the source on the way is part of that.
         compiled = entry[_CODE] > 0 and not entry[_FROM_BYTECODE]
@@ -103,26 +156,30 @@ class _Watch:
         if not entry[_BEGUN] and error is None and kind != "namespace":
             # The body was run by a loader of another kind, which is not looked into.
             entry[_EXEC] = self_ns - entry[_FIND] - entry[_CREATE]
-        recorder.loaded_names.add(name)
+        if kind != "library":
+            recorder.loaded_names.add(name)
+        recorder.num_loads += 1
         recorder.write_encoded(
             _RECORD
             % (
                 encode(name), start, end, self_ns, entry[_BLOCKED], entry[_FIND], entry[_READ], entry[_UNMARSHAL],
                 compile_ns, entry[_WRITE], entry[_CREATE], entry[_EXEC], "true" if compiled else "false",
                 "import_module" if asked_by_import_module and route == "statement" else route,
-                recorder.thread(), len(stack), "true" if error is None else "false",
+                recorder.thread(), len(recorder.loads()), "true" if error is None else "false",
                 "null" if error is None else encode(type(error).__name__), encode(file), kind,
-                "null" if asker is None else "[%s,%d]" % (encode(asker.f_code.co_filename), asker.f_lineno or 0),
-                "null" if asker is None else encode(asker.f_globals.get("__name__")),
+                self._line(asker), "null" if asker is None else encode(asker.f_globals.get("__name__")),
             )
         )  # fmt: skip
-        if not stack:
-            # A process that hangs or is killed right after this load has still told of it.
-            recorder.flush()
+
+    def _line(self, frame: "FrameType | None") -> str:
+        if frame is None:
+            return "null"
+        return "[%s,%d]" % (self._encode(frame.f_code.co_filename), frame.f_lineno or 0)
 
 
-def _new_entry(name: str) -> "list[Any]":
-    return [name, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, False, False, False]
+def new_entry(name: str) -> "list[Any]":
+    """What stands on the stack while a module is being loaded."""
+    return [name, 0, 0, 0, 0, 0, 0, 0, 0, 0, None, False, False, False, None]
 
 
 def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -> "Callable[..., object]":
@@ -131,9 +188,12 @@ def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -
     def _find_and_load(name: str, import_: object) -> object:
         if name in modules:
             return original(name, import_)
-        entry = _new_entry(name)
-        recorder.loads().append(entry)
+        entry = new_entry(name)
+        stack = recorder.loads()
+        stack.append(entry)
         start = recorder.now()
+        if len(stack) == 1 and name not in _OURS:
+            watch.begun(name, start)
         try:
             module = original(name, import_)
         except BaseException as error:
@@ -179,7 +239,7 @@ def _watch_exec(watch: _Watch, original: "Callable[..., object]") -> "Callable[.
         stack = recorder.loads()
         bypassed = not stack or stack[-1][_NAME] != name or stack[-1][_BEGUN]
         if bypassed:
-            stack.append(_new_entry(name))
+            stack.append(new_entry(name))
         entry = stack[-1]
         entry[_BEGUN] = True
         before = entry[_NESTED] + entry[_CODE]

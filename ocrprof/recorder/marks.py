@@ -56,7 +56,7 @@ def install(recorder: "Recorder", hooks: "dict[str, tuple[str, str]]") -> None:
 def _watch_exec(recorder: "Recorder", watch: "Any", original: "Callable[..., object]") -> "Callable[..., object]":
     def exec_module(self: object, module: "ModuleType") -> object:
         loads = recorder.loads()
-        loads.append([])
+        loads.append([getattr(module, "__name__", "?")])
         try:
             result = original(self, module)
         except BaseException as error:

@@ -2,11 +2,13 @@
 
 import _thread
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any  # a hook may hand in anything; what is not plain becomes its type's name
 
+_now = sys.modules["time"].monotonic_ns
 _BATCH = 128
 _FIRST_DESCRIPTOR = 150
 _MAX_RECORDS = 2_000_000
@@ -26,6 +28,7 @@ class Writer:
         self._writing_thread = 0
         self._num_written = 0
         self.num_dropped = 0
+        self.writing_ns = 0
 
     @property
     def num_records(self) -> int:
@@ -52,6 +55,7 @@ class Writer:
         if not self._pending or self._writing_thread == here:
             # The latter: a signal handler or a finalizer that records, in the middle of a write of this thread.
             return
+        start = _now()
         with self._writing:
             self._writing_thread = here
             try:
@@ -64,6 +68,7 @@ class Writer:
                     self.num_dropped += num_taken
             finally:
                 self._writing_thread = 0
+                self.writing_ns += _now() - start
 
     def abandon(self) -> None:
         """Forgets what is pending, and closes: for a forked child, whose parent will write it."""

@@ -66,7 +66,14 @@ def short_commit(commit: str) -> str:
 def observer_line(observer: Observer, *, measured_seconds: float) -> str:
     """What measuring cost, as a share of the time that was measured."""
     share = f" ({format_percent(observer.cost_seconds / measured_seconds)})" if measured_seconds else ""
-    return f"{format_seconds(observer.cost_seconds)}{share}, {observer.records} records, {observer.dropped} dropped"
+    total = f"{format_seconds(observer.cost_seconds)}{share}, {observer.records} records, {observer.dropped} dropped"
+    if not observer.num_loads:
+        return total
+    num_others = observer.records - observer.num_loads
+    return (
+        f"{total}: {observer.num_loads} loads × {format_seconds(observer.load_seconds)} + {num_others} others × "
+        f"{format_seconds(observer.other_seconds)} + {format_seconds(observer.timed_seconds)} to start and to write"
+    )
 
 
 _MILESTONES = {

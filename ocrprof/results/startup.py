@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from ocrprof.records import ProcessRecords
+from ocrprof.records import End, ProcessRecords
 from ocrprof.results.access import build_file_access, build_file_scans, build_network
 from ocrprof.results.constructions import build_constructions
 from ocrprof.results.hydra import build_hydra
@@ -143,8 +143,24 @@ def observe(records: Sequence[ProcessRecords]) -> Observer:
         records=sum(process.num_records for process in records),
         dropped=sum(end.dropped for end in ends),
         cost_seconds=sum(end.cost_ns for end in ends) / 1e9,
+        num_loads=sum(end.costs.get("loads", 0) for end in ends),
+        load_seconds=_mean_cost(ends, "load"),
+        other_seconds=_mean_cost(ends, "other"),
+        timed_seconds=sum(end.costs.get(name, 0) for end in ends for name in ("start", "hooks", "writes")) / 1e9,
         notes=notes,
     )
+
+
+def _mean_cost(ends: Sequence[End], kind: str) -> float:
+    """Seconds of one record, over all of its kind in all processes."""
+    return _mean((end.costs.get(kind + "s", 0), end.costs.get(kind, 0) / 1e9) for end in ends)
+
+
+def _mean(counted: Iterable[tuple[int, float]]) -> float:
+    """Of values, each with how often it counts."""
+    pairs = list(counted)
+    total = sum(count for count, _ in pairs)
+    return sum(count * value for count, value in pairs) / total if total else 0.0
 
 
 def combine_observers(observers: Iterable[Observer]) -> Observer:
@@ -154,6 +170,10 @@ def combine_observers(observers: Iterable[Observer]) -> Observer:
         records=sum(one.records for one in all_of),
         dropped=sum(one.dropped for one in all_of),
         cost_seconds=sum(one.cost_seconds for one in all_of),
+        num_loads=sum(one.num_loads for one in all_of),
+        load_seconds=_mean((one.num_loads, one.load_seconds) for one in all_of),
+        other_seconds=_mean((one.records - one.num_loads, one.other_seconds) for one in all_of),
+        timed_seconds=sum(one.timed_seconds for one in all_of),
         notes=list(dict.fromkeys(note for one in all_of for note in one.notes)),
     )
 

@@ -20,11 +20,36 @@ def _load(recorder_dir: str, name: str) -> "Any":
     module = type(sys)("ocrprof.recorder." + name)
     module.__file__ = path
     _loaded[name] = module
-    exec(external.SourceFileLoader(module.__name__, path).get_code(module.__name__), module.__dict__)
+    exec(_code(external.SourceFileLoader(module.__name__, path)), module.__dict__)
     return module
 
 
+def _code(loader: "Any") -> "Any":
+    """Of our own file, with its bytecode beside it also where the target writes none, or writes it elsewhere."""
+    if not sys.dont_write_bytecode and getattr(sys, "pycache_prefix", None) is None:
+        return loader.get_code(loader.name)
+    external: Any = sys.modules["_frozen_importlib_external"]
+    folder, _, file = loader.path.rpartition(os.sep)
+    optimized = ".opt-%d" % sys.flags.optimize if sys.flags.optimize else ""
+    cached = "%s/__pycache__/%s.%s%s.pyc" % (folder, file[: -len(".py")], sys.implementation.cache_tag, optimized)
+    try:
+        stats = loader.path_stats(loader.path)
+        try:
+            data = loader.get_data(cached)
+            external._classify_pyc(data, loader.name, {})
+            external._validate_timestamp_pyc(data, int(stats["mtime"]), stats["size"], loader.name, {})
+            return external._compile_bytecode(memoryview(data)[16:], loader.name, cached, loader.path)
+        except (OSError, ImportError, EOFError, ValueError):
+            code = loader.source_to_code(loader.get_data(loader.path), loader.path)
+            data = external._code_to_timestamp_pyc(code, int(stats["mtime"]), stats["size"])
+            loader._cache_bytecode(loader.path, cached, data)
+            return code
+    except AttributeError:  # private parts of importlib
+        return loader.get_code(loader.name)
+
+
 def _start() -> "Any":
+    began = sys.modules["time"].monotonic_ns()
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != here]
     sys.path_importer_cache.pop(here, None)
@@ -33,7 +58,7 @@ def _start() -> "Any":
         return None
     recorder_dir = os.path.dirname(here)
     try:
-        return _load(recorder_dir, "boot").start(run_dir, lambda name: _load(recorder_dir, name))
+        return _load(recorder_dir, "boot").start(run_dir, lambda name: _load(recorder_dir, name), began)
     except Exception as error:
         # The target must run as if we were not there; the parent reads this file and says so in the report.
         try:

@@ -1,5 +1,7 @@
 """What was measured, by what, on which machine."""
 
+from pydantic import Field
+
 from ocrprof.results.model.values import Value
 
 
@@ -45,9 +47,15 @@ class Environment(Value):
 
 
 class Observer(Value):
-    """What measuring cost: records written and lost, seconds the hooks took (calibrated: count times unit cost)."""
+    """What measuring cost: records written and lost, and seconds: timed, and calibrated as count times cost of one."""
 
     records: int
     dropped: int
     cost_seconds: float
+    num_loads: int = Field(default=0, description="among the records")
+    load_seconds: float = Field(default=0.0, description="calibrated, of one load's record")
+    other_seconds: float = Field(default=0.0, description="calibrated, of one other record")
+    timed_seconds: float = Field(
+        default=0.0, description="to start the recorder and its hooks, and to write to the file"
+    )
     notes: list[str] = []
