@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, figures_startup
 from ocrprof.renderers.console_lines import paragraph, section, table_lines
 from ocrprof.renderers.markdown_text import table_block, words
 from ocrprof.renderers.places import place, plain, short_path
@@ -17,6 +17,9 @@ _NUM_LINES = 4
 _NUM_RANKS = 6
 _NUM_WAITS = 3
 _MIN_PART_SECONDS = 0.01
+_MIN_PHASE_SHARE = 0.002
+_MIN_WAIT_SHARE = 0.01
+_MIN_TOLD_SHARE = 0.03
 _PARTS = {
     "interpreter": "interpreter",
     "imports": "imports",
@@ -29,9 +32,13 @@ _PARTS = {
 def console_lines(report: StartupReport, *, width: int) -> list[Line]:
     """The section of a terminal's summary; nothing for a program of one process."""
     lines: list[Line] = []
+    total = figures_startup.total_time(report)
+    enough = _MIN_TOLD_SHARE * total.median if total else 0.0
     for group in report.workers[:_NUM_GROUPS]:
         lines += paragraph(group_line(group, cwd=report.target.cwd), width=width, indent="    ", first="  ")
-        for fact in group_facts(group, cwd=report.target.cwd):
+        # Workers that start in no time are told in a line.
+        facts = group_facts(group, cwd=report.target.cwd) if group.starting_seconds >= enough else []
+        for fact in facts:
             lines += paragraph(fact, width=width, indent="      ", first="    ", style="dim")
     if len(report.workers) > _NUM_GROUPS:
         lines.append((f"  {len(report.workers) - _NUM_GROUPS} more groups of workers in report.json", "dim"))
@@ -75,7 +82,8 @@ def group_facts(group: WorkerGroup, *, cwd: str) -> list[str]:
     packages = [part for part in group.packages[:_NUM_PACKAGES] if part.seconds >= _MIN_PART_SECONDS]
     if packages:
         names = ", ".join(f"{part.name} {format_seconds(part.seconds)}" for part in packages)
-        facts.append(f"each imports again: {names}")
+        again = "" if group.start_method == "fork" else " again"
+        facts.append(f"each imports{again}: {names}")
     if group.main_file is not None and group.reruns:
         ordered = sorted(group.reruns, key=lambda line: -(line.imports_seconds or 0.0))[:_NUM_LINES]
         lines = ", ".join(_rerun(line.location.line, line.text, line.imports_seconds) for line in ordered)
@@ -97,7 +105,7 @@ def rank_table(ranks: RankFigures) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name in names:
         busy = [_busy(rank, name) for rank in shown]
-        if max(busy) < 0.002 * max(rank.seconds for rank in shown) and name not in skews:
+        if max(busy) < _MIN_PHASE_SHARE * max(rank.seconds for rank in shown):
             continue
         skew = skews.get(name)
         behind = [scale.text(skew.seconds), f"rank {skew.slowest}"] if skew else ["", ""]
@@ -124,7 +132,8 @@ def rank_facts(ranks: RankFigures, *, cwd: str) -> list[str]:
         skew = next((one for one in ranks.skews if one.slowest == ranks.slowest), None)
         facts.append(f"rank {ranks.slowest} is the slowest" + (f": {_skew_text(skew, cwd=cwd)}" if skew else ""))
     waits = sorted(((wait, rank.rank) for rank in ranks.ranks for wait in rank.waits), key=lambda one: -one[0].seconds)
-    told = [one for one in waits[:_NUM_WAITS] if one[0].seconds >= _MIN_PART_SECONDS]
+    enough = _MIN_WAIT_SHARE * max(rank.seconds for rank in ranks.ranks)
+    told = [one for one in waits[:_NUM_WAITS] if one[0].seconds >= enough and not missing]
     for wait, rank_number in told:
         facts.append(f"rank {rank_number} waits {format_seconds(wait.seconds)} for rank {wait.last_rank} at {wait.at}")
     for rank in ranks.ranks:
@@ -149,7 +158,8 @@ def _order(group: WorkerGroup) -> str:
 
 def _parts(group: WorkerGroup) -> str:
     """Each part of a worker's start that matters, and the making of its first batch."""
-    parts = {_PARTS[name]: seconds for name, seconds in part_seconds(group).items()}
+    names = {**_PARTS, "interpreter": "fork"} if group.start_method == "fork" else _PARTS
+    parts = {names[name]: seconds for name, seconds in part_seconds(group).items()}
     fetches = [worker.fetch_seconds for worker in group.workers if worker.fetch_seconds is not None]
     if fetches:
         parts["first batch"] = median(fetches)

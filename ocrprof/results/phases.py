@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ocrprof.records import Open, ProcessRecords, Span
+from ocrprof.results.collectives import waiting
 from ocrprof.results.intervals import Interval, innermost, piece_at, union_ns
 
 PHASE_OF_SPAN: dict[str, str] = {
@@ -91,10 +92,13 @@ def attribute(
     `main`: the process whose progress is told, where it is not the one that decides the run.
     """
     failed = status not in ("reached", "ended_early")
+    ranks = [main] if main is not None else [] if failed else ranks_of(records)
     main = main or main_process(records, failed=failed)
     if main is None:
         return Timeline(spawn_ns, end_ns, (Interval(spawn_ns, end_ns, None),), ())
-    end_ns = min(end_ns, _milestone(main, until, status) or end_ns)
+    # The run has come to a milestone when the last of several ranks has.
+    moments = [at_ns for one in ranks or [main] if (at_ns := _milestone(one, until, status)) is not None]
+    end_ns = min(end_ns, max(moments, default=end_ns))
     lane = _lane(main, records)
     pieces = [Interval(spawn_ns, lane[0].start_ns, "interpreter")]
     for launcher, child in pairwise(lane):
@@ -106,13 +110,15 @@ def attribute(
 def main_process(records: Sequence[ProcessRecords], *, failed: bool = False) -> ProcessRecords | None:
     """The process that holds the milestone or came furthest; among equals the first started.
 
-    Of several ranks the one that came last; in a run that `failed`, the one that broke off first, or is least far.
+    Of several ranks the one that had the most to do until it came there, for which the others waited; in a run that
+    `failed`, the one that broke off first, or is least far.
     """
     ranks = ranks_of(records)
     if not ranks:
         return min(records, key=_order, default=None)
     if not failed:
-        return max(ranks, key=_arrival)
+        waited_ns = {rank: sum(stay.end_ns - stay.start_ns for stay in stays) for rank, stays in waiting(ranks).items()}
+        return max(ranks, key=lambda one: _arrival(one) - waited_ns[one.rank or 0])
     behind = [one for one in ranks if not one.milestones] or ranks
     broken = [(at_ns, one) for one in behind if (at_ns := one.mark("exit.begin")) is not None]
     return min(broken, key=lambda pair: pair[0])[1] if broken else min(behind, key=_progress)
@@ -199,11 +205,16 @@ def _main_phases(
     failed: bool,
 ) -> Iterator[Interval]:
     exit_ns = min(main.mark("exit.begin") or end_ns, end_ns)
-    step_ns = min(main.mark("first-step") or exit_ns, exit_ns)
+    # A rank at its milestone does nothing more until the last one has arrived.
+    stopped = any(one.name == "first-step" for one in main.milestones)
+    step_ns = exit_ns if stopped else min(main.mark("first-step") or exit_ns, exit_ns)
     claims = _claims(main, end_ns) + _first_batch_and_step(main, failed=failed, end_ns=step_ns)
     yield from _phases(main, claims, end_ns=step_ns)
     yield Interval(step_ns, exit_ns, "after_first_step")
     others_ns = min([end_ns, *(at_ns for at_ns in _other_work(main, records, lane) if at_ns > exit_ns)])
+    if failed and ranks_of(records):
+        # What follows the end of a rank that broke off is the launcher's: it ends the other ranks.
+        others_ns = exit_ns
     yield Interval(exit_ns, others_ns, "exit")
 
 

@@ -5,26 +5,21 @@ only its own. So the waiting is taken off, from a rank's arrival at a collective
 phases are compared.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ocrprof.records import ProcessRecords
+from ocrprof.results.collectives import Waiting, waiting
 from ocrprof.results.constructions import build_constructions
 from ocrprof.results.import_graph import top_level
-from ocrprof.results.intervals import Interval, innermost
 from ocrprof.results.model import PHASES, Construction, Location, Phase, Rank, RankFigures, RankWait, Skew
 from ocrprof.results.phases import Timeline, attribute, failing_phase, ranks_of
 
 LAUNCH = "launch"
 """The phase of a rank before its own process: its launcher, or the rank that started it."""
 
-_GRADIENTS = "the first gradients"
-_NAMES = {"_verify_param_shape_across_processes": "DDP", "_sync_module_states": "DDP"}
 _MIN_SKEW_SECONDS = 1e-3
 _CAUSE_SHARE = 0.5
-
-_Collective = tuple[str, int]
-"""What was called, and its number among the calls of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +31,6 @@ class _Recorded:
     timeline: Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A rank's waiting for another one, in one phase."""
-
-    at: str
-    phase: str
-    nanoseconds: int
-    last_rank: int
-
-
 def build_ranks(
     records: Sequence[ProcessRecords], *, spawn_ns: int, end_ns: int, until: str, status: str
 ) -> RankFigures | None:
@@ -53,7 +38,7 @@ def build_ranks(
     ranks = [_recorded(one, records, spawn_ns, end_ns, until, status) for one in ranks_of(records)]
     if not ranks:
         return None
-    waits = _waits(ranks)
+    waits = waiting([one.process for one in ranks])
     rows = [_row(one, waits[one.rank], ranks, until=until, status=status) for one in ranks]
     complete = all(row.reached for row in rows)
     work = {row.rank: row.seconds - sum(wait.seconds for wait in row.waits) for row in rows}
@@ -77,7 +62,7 @@ def _recorded(
     return _Recorded(process.rank or 0, process, timeline)
 
 
-def _row(one: _Recorded, waits: Sequence[_Waiting], ranks: Sequence[_Recorded], *, until: str, status: str) -> Rank:
+def _row(one: _Recorded, waits: Iterable[Waiting], ranks: Sequence[_Recorded], *, until: str, status: str) -> Rank:
     reached = bool(one.process.milestones) or (until == "exit" and status == "reached")
     broke_ns = one.process.mark("exit.begin")
     nanoseconds = _own_nanoseconds(one)
@@ -90,10 +75,7 @@ def _row(one: _Recorded, waits: Sequence[_Waiting], ranks: Sequence[_Recorded], 
         stopped_in=None if reached else failing_phase(one.timeline, stderr_tail=()),
         ended_by_itself=not reached and broke_ns is not None,
         phases=[Phase(name=name, seconds=nanoseconds[name] / 1e9) for name in (LAUNCH, *PHASES) if name in nanoseconds],
-        waits=[
-            RankWait(at=wait.at, phase=wait.phase, seconds=wait.nanoseconds / 1e9, last_rank=wait.last_rank)
-            for wait in waits
-        ],
+        waits=_rank_waits(one, waits),
     )
 
 
@@ -109,48 +91,20 @@ def _own_nanoseconds(one: _Recorded) -> dict[str, int]:
     return totals
 
 
-def _waits(ranks: Sequence[_Recorded]) -> dict[int, list[_Waiting]]:
-    """By rank, the longest first: its waiting at each collective to which all of these ranks came."""
-    presence = {one.rank: dict(_collectives(one)) for one in ranks}
-    common = set.intersection(*(set(of_rank) for of_rank in presence.values()))
-    last = {key: max(presence, key=lambda rank: presence[rank][key][0]) for key in common}
-    waits: dict[int, list[_Waiting]] = {}
-    for one in ranks:
-        mine = presence[one.rank]
-        labels = {f"{key[0]} {key[1]}": key for key in common}
-        standing = [
-            Interval(mine[key][0], min(mine[key][1], presence[last[key]][key][0]), label)
-            for label, key in labels.items()
-        ]
-        found: dict[tuple[str, str, int], int] = {}
-        pieces = innermost(standing, start_ns=one.timeline.spawn_ns, end_ns=one.timeline.end_ns)
-        for piece in pieces:
-            if piece.label is None:
-                continue
-            key = labels[piece.label]
-            for phase, nanoseconds in _in_phases(piece, one.timeline):
-                entry = (_NAMES.get(key[0], key[0]), phase, last[key])
+def _rank_waits(one: _Recorded, stays: Iterable[Waiting]) -> list[RankWait]:
+    """The longest first: by collective, by phase and by the rank that was waited for."""
+    found: dict[tuple[str, str, int], int] = {}
+    for stay in stays:
+        for segment in one.timeline.segments:
+            nanoseconds = min(stay.end_ns, segment.end_ns) - max(stay.start_ns, segment.start_ns)
+            if nanoseconds > 0:
+                entry = (stay.at, segment.label or "unattributed", stay.last_rank)
                 found[entry] = found.get(entry, 0) + nanoseconds
-        rows = [_Waiting(at, phase, nanoseconds, rank) for (at, phase, rank), nanoseconds in found.items()]
-        waits[one.rank] = sorted(rows, key=lambda wait: -wait.nanoseconds)
-    return waits
-
-
-def _collectives(one: _Recorded) -> Iterator[tuple[_Collective, tuple[int, int]]]:
-    """When the rank came to each collective, and when it left it."""
-    for span in one.process.spans:
-        if span.name == "collective" and span.thread == 0:
-            yield (span.attributes["op"], span.attributes["n"]), (span.start_ns, span.end_ns)
-    forward_ns, step_ns = one.process.mark("forward"), one.process.mark("first-step")
-    if forward_ns is not None and step_ns is not None:
-        yield (_GRADIENTS, 0), (forward_ns, step_ns)
-
-
-def _in_phases(piece: Interval, timeline: Timeline) -> Iterator[tuple[str, int]]:
-    for segment in timeline.segments:
-        nanoseconds = min(piece.end_ns, segment.end_ns) - max(piece.start_ns, segment.start_ns)
-        if nanoseconds > 0:
-            yield segment.label or "unattributed", nanoseconds
+    rows = [
+        RankWait(at=at, phase=phase, seconds=nanoseconds / 1e9, last_rank=rank)
+        for (at, phase, rank), nanoseconds in found.items()
+    ]
+    return sorted(rows, key=lambda wait: -wait.seconds)
 
 
 def _skews(ranks: Sequence[_Recorded], rows: Sequence[Rank], spawn_ns: int) -> list[Skew]:

@@ -17,14 +17,7 @@ def build_timeline(timeline: Timeline, records: Sequence[ProcessRecords], *, unt
     for process in others:
         segments += _other(process, timeline)
     for rank in ranks:
-        own = attribute(
-            records,
-            spawn_ns=timeline.spawn_ns,
-            end_ns=timeline.end_ns,
-            until=until,
-            status="reached" if rank.milestones else status,
-            main=rank,
-        )
+        own = rank_timeline(rank, records, timeline, until=until, status=status)
         # A rank that started the main process goes on beside it.
         begins_ns = _until(rank, timeline)
         segments += [
@@ -33,6 +26,20 @@ def build_timeline(timeline: Timeline, records: Sequence[ProcessRecords], *, unt
             if one.label is not None and one.end_ns > begins_ns
         ]
     return segments
+
+
+def rank_timeline(
+    rank: ProcessRecords, records: Sequence[ProcessRecords], timeline: Timeline, *, until: str, status: str
+) -> Timeline:
+    """The run as this rank went through it: up to its own milestone, where it came to it."""
+    return attribute(
+        records,
+        spawn_ns=timeline.spawn_ns,
+        end_ns=timeline.end_ns,
+        until=until,
+        status="reached" if rank.milestones else status,
+        main=rank,
+    )
 
 
 def _until(rank: ProcessRecords, timeline: Timeline) -> int:

@@ -82,7 +82,7 @@ def _lanes(run: Run, records: list[ProcessRecords], folder: Path) -> Lanes:
     spawn_ns = records[0].start_ns - round(run.processes[0].start_seconds * 1e9)
     end_ns = spawn_ns + round(run.wall_seconds * 1e9)
     timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=run.until, status=run.status)
-    return build_lanes(records, timeline)
+    return build_lanes(records, timeline, until=run.until, status=run.status)
 
 
 def _chrome(lanes: Lanes, name: str, exporter: str) -> bytes:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ocrprof.records import Load, Mark, Open, ProcessRecords, Span
+from ocrprof.results.intervals import Interval
 from ocrprof.results.mask import mask_argv, mask_config
-from ocrprof.results.phases import PHASE_OF_SPAN, Timeline
+from ocrprof.results.phases import PHASE_OF_SPAN, Timeline, ranks_of
+from ocrprof.results.timelines import rank_timeline
+from ocrprof.results.workers import worker_pieces
 from ocrprof.trace.nesting import Slice, nest
 
 PHASES_THREAD = -1
@@ -44,15 +47,16 @@ class Lanes:
     num_dropped: int
 
 
-def build_lanes(records: Sequence[ProcessRecords], timeline: Timeline) -> Lanes:
+def build_lanes(records: Sequence[ProcessRecords], timeline: Timeline, *, until: str, status: str) -> Lanes:
     """The lanes of these processes; how many slices had to be cut or left out so that all of them nest is counted."""
     lanes, num_cut, num_dropped = [], 0, 0
     first = timeline.lane[-1:] + timeline.lane[:-1]
     ordered = [*first, *(one for one in records if not any(one is own for own in first))]
     for process in ordered:
         threads: list[Thread] = []
-        if process is timeline.main:
-            threads.append(Thread(PHASES_THREAD, "phases", tuple(_phase_slices(timeline))))
+        phases = tuple(_phase_slices(process, records, timeline, until, status))
+        if phases:
+            threads.append(Thread(PHASES_THREAD, "phases", phases))
         for number, name, slices in _threads(process, timeline):
             nested = nest(slices)
             threads.append(Thread(number, name, nested.slices))
@@ -69,19 +73,34 @@ def build_lanes(records: Sequence[ProcessRecords], timeline: Timeline) -> Lanes:
 
 
 def _lane(process: ProcessRecords, threads: Iterable[Thread]) -> Lane:
-    rank = "" if process.rank is None else f" {process.rank}"
+    numbers = [mark.attributes.get("worker") for mark in process.marks if mark.name == "worker.ready"]
+    number = numbers[0] if numbers else process.rank if process.role == "rank" else None
+    of_rank = f" of rank {process.rank}" if process.role != "rank" and process.rank is not None else ""
     return Lane(
         pid=process.pid,
-        title=f"{process.role}{rank} · pid {process.pid}",
+        title=f"{process.role}{'' if number is None else f' {number}'}{of_rank} · pid {process.pid}",
         command=" ".join(mask_argv(process.argv)),
         threads=tuple(threads),
         marks=tuple(sorted((*process.marks, *process.milestones), key=lambda mark: mark.at_ns)),
     )
 
 
-def _phase_slices(timeline: Timeline) -> Iterator[Slice]:
-    for one in timeline.segments:
-        yield Slice(one.label or "unattributed", "phase", one.start_ns, one.end_ns)
+def _phase_slices(
+    process: ProcessRecords, records: Sequence[ProcessRecords], timeline: Timeline, until: str, status: str
+) -> Iterator[Slice]:
+    """The phases of the main process; of a rank its own from its start on; of a worker what it did before work."""
+    if process is timeline.main:
+        for one in timeline.segments:
+            yield Slice(one.label or "unattributed", "phase", one.start_ns, one.end_ns)
+        return
+    pieces: Sequence[Interval] = ()
+    if any(process is rank for rank in ranks_of(records)):
+        pieces = rank_timeline(process, records, timeline, until=until, status=status).segments
+    elif process.role == "worker":
+        pieces = worker_pieces(process, end_ns=_last_moment(process, timeline))
+    for one in pieces:
+        if one.label is not None and one.end_ns > process.start_ns:
+            yield Slice(one.label, "phase", max(one.start_ns, process.start_ns), one.end_ns)
 
 
 def _threads(process: ProcessRecords, timeline: Timeline) -> Iterator[tuple[int, str, list[Slice]]]:
@@ -124,7 +143,7 @@ def _of_span(span: Span) -> Slice:
 
 def _title(span: Span | Open) -> str:
     """`instantiate DBNet`, `train.batch 3`, `fetch`."""
-    subject = span.attributes.get("target") or span.attributes.get("class")
+    subject = span.attributes.get("target") or span.attributes.get("class") or span.attributes.get("op")
     if subject:
         return f"{span.name} {str(subject).rpartition('.')[2]}"
     return f"{span.name} {span.attributes['i']}" if "i" in span.attributes else span.name

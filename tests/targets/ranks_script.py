@@ -1,9 +1,10 @@
-"""Two ranks on gloo: `torchrun --nproc-per-node 2 ranks_script.py [SLOW_RANK] [die]`, or `ranks_script.py spawn`.
+"""Two ranks on gloo: `torchrun --nproc-per-node 2 ranks_script.py [slow|die]`, or `ranks_script.py spawn`.
 
-The slow rank builds its data half a second longer; with `die` it fails there.
+Rank 1 builds its data 1.5 s longer if it is to be slow, and fails there if it is to die.
 """
 
 import os
+import socket
 import sys
 import time
 
@@ -12,14 +13,16 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
+DELAY_SECONDS = 1.5
+
 
 class Points(Dataset):
     """64 points of a parabola."""
 
     def __init__(self, rank):
-        if str(rank) == sys.argv[-1]:
-            time.sleep(0.5)
-        if "die" in sys.argv and rank == 1:
+        if rank == 1 and "slow" in sys.argv:
+            time.sleep(DELAY_SECONDS)
+        if rank == 1 and "die" in sys.argv:
             raise RuntimeError("no such folder of images")
         self.x = torch.linspace(-1, 1, 64).unsqueeze(1)
 
@@ -50,9 +53,7 @@ def spawned(rank, world_size, port):
 
 
 def free_port():
-    """A port that nobody listens on."""
-    import socket
-
+    """A port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -119,6 +119,16 @@ def test_the_run_ends_with_its_slowest_rank():
     assert [(one.role, one.rank) for one in run.processes] == [("launcher", None), ("rank", 0), ("rank", 1)]
 
 
+def test_the_run_is_told_by_the_rank_that_was_waited_for_and_ends_with_the_last():
+    last = rank(0, 50, step=812, arrives=200, data=10, meets=700)
+    records = [LAUNCHER, last, SLOW]
+    assert main_process(records) is SLOW
+    timeline = attribute(records, spawn_ns=SPAWN * MS, end_ns=ns(900), until="first-step", status="reached")
+    assert timeline.end_ns == ns(812)
+    totals = timeline.nanoseconds()
+    assert totals["data"] == 500 * MS and "after_first_step" not in totals
+
+
 def test_a_rank_that_broke_off_is_named_and_the_one_that_arrived_keeps_its_time():
     dead = rank(1, 52, step=None, arrives=300, data=100, meets=301, spans=(), marks={"exit.begin": 350}, end=360)
     records = [LAUNCHER, QUICK, dead]

@@ -24,7 +24,7 @@ from ocrprof.trace.speedscope import speedscope_profile
 def lanes_of(*records: ProcessRecords, end: float = 1000) -> Lanes:
     """The lanes of a run that lasted until `end` ms."""
     timeline = attribute(records, spawn_ns=SPAWN * MS, end_ns=ns(end), until="exit", status="reached")
-    return build_lanes(records, timeline)
+    return build_lanes(records, timeline, until="exit", status="reached")
 
 
 def events_of(*records: ProcessRecords, end: float = 1000) -> list[dict]:
