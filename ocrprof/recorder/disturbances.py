@@ -72,7 +72,7 @@ class _Garbage:
             self._nanoseconds += took
         # Every 700 new objects make a collection: their number tells who makes objects. A full one, at the latest of
         # them, goes through the objects of all.
-        counts = self._by_module.setdefault(loads[-1][0] if loads else "", [0, 0])  # type: ignore[arg-type]
+        counts = self._by_module.setdefault(str(loads[-1][0]) if loads else "", [0, 0])
         counts[0] += 1
         if info["generation"] == 2:
             counts[1] += took

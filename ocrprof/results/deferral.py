@@ -1,7 +1,8 @@
 """What deferring an import would save: predicted from the graph of all imports, and held against what was then used.
 
-A prediction is the self time of everything that would not be loaded. It cannot know what the program does later: where
-the records show that the module was used before the milestone, its load would only move there.
+A prediction is the self time of everything that would not be loaded, with full collections of garbage charged to those
+who bring them about. It cannot know what the program does later: where the records show that the module was used before
+the milestone, its load would only move there.
 """
 
 import difflib
@@ -12,6 +13,7 @@ from statistics import median
 
 from ocrprof.records import ProcessRecords, Span
 from ocrprof.results.constructions import location_of
+from ocrprof.results.garbage import shifts_of
 from ocrprof.results.import_graph import ROOT, Owner, enclosing, owners_of, top_level
 from ocrprof.results.import_statements import FileImports, Use
 from ocrprof.results.model import Hop, ImportRow, Location, Part, Saving, Touch, WhatIf, Why
@@ -64,7 +66,7 @@ class Start:
     @cached_property
     def graph(self) -> ModuleGraph:
         """Of all import edges."""
-        return build_graph(self.rows, self.sources)
+        return build_graph(self.rows, self.sources, shifts=shifts_of(self.main))
 
     @cached_property
     def owners(self) -> dict[str, Owner]:
@@ -144,7 +146,9 @@ def what_if(module: str, start: Start, *, runs: Sequence[ProcessRecords]) -> Wha
     inside = set(modules)
     first = next(row for row in start.rows if row.module == module)
     seconds = [
-        sum(load.self_ns for load in run.loads if load.thread == 0 and load.name in inside) / 1e9 for run in runs
+        sum(load.self_ns for load in run.loads if load.thread == 0 and load.name in inside) / 1e9
+        + sum(shift for name, shift in shifts_of(run).items() if name in inside)
+        for run in runs
     ]
     return WhatIf(
         module=module,

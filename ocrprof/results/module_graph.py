@@ -167,11 +167,19 @@ class ModuleGraph:
         return package if package in self.seconds else None
 
 
-def build_graph(rows: Sequence[ImportRow], sources: Mapping[str, FileImports]) -> ModuleGraph:
-    """The graph of `rows`, in the order of their start, with what their source files (by name) import."""
+def build_graph(
+    rows: Sequence[ImportRow], sources: Mapping[str, FileImports], *, shifts: Mapping[str, float] | None = None
+) -> ModuleGraph:
+    """The graph of `rows`, in the order of their start, with what their source files (by name) import.
+
+    `shifts`: seconds to add to the self time of modules.
+    """
     seconds: dict[str, float] = {}
     for row in rows:
         seconds[row.module] = seconds.get(row.module, 0.0) + (row.self_seconds if row.thread == 0 else 0.0)
+    for name, shift in (shifts or {}).items():
+        if name in seconds:
+            seconds[name] += shift
     edges: dict[_Key, Edge] = {}
     for edge, lines in _static_edges(rows, sources):
         for line in lines:
