@@ -16,28 +16,30 @@ _MIN_SHARED_SECONDS = 0.005
 _LINE, _FUNCTION, _SETTING = "one line", "one function", "a setting"
 
 _CHANGES: dict[str, tuple[str, str | None]] = {
-    "eager-heavy-import": ("import it in the function that uses it", _LINE),
-    "late-import": ("import it where the run is set up, or not at all", _LINE),
-    "duplicate-module": ("import the file by one name", _LINE),
-    "deprecated-module": ("import what its warning names instead", _LINE),
-    "repeated-lookup": ("keep its results by argument", _LINE),
-    "duplicate-instantiation": ("build it once and hand it on", _FUNCTION),
-    "instantiate-overhead": ("instantiate with large containers left out", None),
-    "eager-dataset": ("build it when a loader asks for it", _FUNCTION),
-    "dataset-scan": ("read one index instead of every file", _FUNCTION),
+    "eager-heavy-import": ("import it where it is used", _LINE),
+    "late-import": ("import it earlier, or not at all", _LINE),
+    "duplicate-module": ("import it by one name", _LINE),
+    "deprecated-module": ("import its successor", _LINE),
+    "repeated-lookup": ("cache it by argument", _LINE),
+    "duplicate-instantiation": ("build it once", _FUNCTION),
+    "instantiate-overhead": ("leave large containers out", None),
+    "eager-dataset": ("build it on demand", _FUNCTION),
+    "dataset-scan": ("read one index file", _FUNCTION),
     "network-wait": ("work offline until the first step", _SETTING),
-    "slow-module-init": ("leave __init__ to the network alone", _FUNCTION),
-    "eager-evaluator": ("build metrics at the first validation", _FUNCTION),
-    "eager-logger": ("connect when the first value is logged", _FUNCTION),
-    "compile-at-init": ("compile in configure_model()", _FUNCTION),
-    "compile-cold": ("keep the compiler's cache, or do not compile", _SETTING),
-    "slow-compose": ("compose less, resolve once", None),
-    "sanity-check": ("num_sanity_val_steps=0 where it guards nothing", _SETTING),
-    "slow-workers": ("start fewer workers, or start them sooner", _SETTING),
+    "slow-module-init": ("leave __init__ to its network", _FUNCTION),
+    "eager-evaluator": ("build metrics at first validation", _FUNCTION),
+    "eager-logger": ("connect when it first logs", _FUNCTION),
+    "compile-at-init": ("call it in configure_model()", _FUNCTION),
+    "compile-cold": ("keep the compiler's cache", _SETTING),
+    "sanity-check": ("num_sanity_val_steps=0", _SETTING),
+    "slow-workers": ("start fewer, or start them sooner", _SETTING),
     "no-bytecode-cache": ("let bytecode be written and found", _SETTING),
     "slow-exit": ("end sooner after the last line", None),
 }
 """What there is to do, by code, and how much there is to touch."""
+
+_ABOUT_THE_RUN = ("network-wait", "compile-cold", "sanity-check", "slow-workers", "no-bytecode-cache", "slow-exit")
+"""Codes of findings whose title names nothing that the change could name."""
 
 
 def action_plan(report: StartupReport) -> ActionPlan | None:
@@ -85,7 +87,7 @@ def _actions(findings: Sequence[Finding], now: float) -> tuple[list[Action], lis
 
 
 def _action(one: Finding, seconds: float, now: float, *, shared: float = 0.0, others: Sequence[str] = ()) -> Action:
-    change, effort = _CHANGES.get(one.code, (one.title, None))
+    change, effort = _what_to_do(one)
     is_shared = shared >= _MIN_SHARED_SECONDS
     return Action(
         code=one.code,
@@ -97,6 +99,26 @@ def _action(one: Finding, seconds: float, now: float, *, shared: float = 0.0, ot
         shared_seconds=shared if is_shared else 0.0,
         shared_with=list(dict.fromkeys(others)) if is_shared else [],
     )
+
+
+def _what_to_do(one: Finding) -> tuple[str, str | None]:
+    """The change, and how much it touches."""
+    if one.code == "slow-compose":
+        if "resolver" in one.evidence:
+            return f"{one.evidence['resolver']}: resolve it once", _LINE
+        return ("Hydra: uninstall unused plugins" if "slowest" in one.evidence else "Hydra: fewer, flatter files"), None
+    change, effort = _CHANGES.get(one.code, (one.title, None))
+    if one.code not in _CHANGES or one.code in _ABOUT_THE_RUN:
+        return change, effort
+    return f"{_subject(one)}: {change}", effort
+
+
+def _subject(one: Finding) -> str:
+    """What a finding's title begins with: the class, module or file, without what it lies in."""
+    name = one.title.split()[0].strip("`").removesuffix(".__init__")
+    if "/" in name:
+        return name.rpartition("/")[2]
+    return name if name.startswith("torch.") else name.rpartition(".")[2]
 
 
 def _common(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from ocrprof.renderers import (
+    action_plan,
     console_baseline,
     console_startup,
     figures,
@@ -32,6 +33,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *console_startup.why(report, width=width),
         *console_startup.what_if(report, width=width),
         *(findings(report.findings, cwd=report.target.cwd, width=width) if console_startup.judged(report) else []),
+        *action_plan.console_lines(report, width=width),
         *console_startup.phases(report, "Where the time goes", width=width),
         *processes.console_lines(report, width=width),
         *console_startup.imports(report, width=width),

@@ -16,11 +16,16 @@ def findings(findings: Sequence[Finding], *, cwd: str, width: int) -> list[Line]
     """The first few findings, each with its place, evidence and advice."""
     if not findings:
         return [("", ""), (figures.NO_FINDINGS, "heading")]
-    lines: list[Line] = [("", ""), ("What to change first", "heading")]
-    for finding in findings[:_NUM_FINDINGS]:
-        lines += _finding(finding, cwd=cwd, width=width)
-    if len(findings) > _NUM_FINDINGS:
-        lines.append((f"{len(findings) - _NUM_FINDINGS} more findings in the report", "dim"))
+    to_change = [finding for finding in findings if finding.effect != "tells"]
+    to_know = [finding for finding in findings if finding.effect == "tells"]
+    lines: list[Line] = []
+    for heading, found in (("What to change first", to_change), ("To know", to_know)):
+        if found:
+            lines += [("", ""), (heading, "heading")]
+        for finding in found[:_NUM_FINDINGS]:
+            lines += _finding(finding, cwd=cwd, width=width)
+        if len(found) > _NUM_FINDINGS:
+            lines.append((f"{len(found) - _NUM_FINDINGS} more findings in the report", "dim"))
     return lines
 
 

@@ -1,6 +1,7 @@
 """The parts of an HTML page that tell of a start: its headline, its phases and runs, and the order of all others."""
 
 from ocrprof.renderers import (
+    action_plan,
     figures,
     figures_startup,
     hot_lines,
@@ -43,6 +44,7 @@ def sections(report: StartupReport) -> list[Html | None]:
     """The sections behind the findings, in the order in which they prove them."""
     return [
         html_processes.html_section(report),
+        action_plan.html_section(report),
         _phases(report),
         html_imports.html_section(report),
         html_chains.html_section(report),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ocrprof.renderers import (
+    action_plan,
     figures_checks,
     figures_loops,
     figures_startup,
@@ -88,6 +89,7 @@ def _startup_blocks(report: StartupReport) -> list[Block]:
         Block("the answer to --why", 90, lambda _: markdown_startup.why(report)),
         Block("the answer to --what-if", 90, lambda _: markdown_startup.what_if(report)),
         Block("findings", ALWAYS, lambda num_rows: markdown_startup.finding_table(report, num_rows=num_rows)),
+        Block("action plan", 85, lambda num_rows: action_plan.markdown_lines(report, num_rows=num_rows)),
         Block("phases", ALWAYS, lambda _: markdown_startup.phase_table(report)),
         Block("processes", 65, lambda _: processes.markdown_lines(report)),
         Block("packages", 70, lambda num_rows: markdown_startup.package_table(report, num_rows=num_rows)),
