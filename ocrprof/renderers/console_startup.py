@@ -2,12 +2,14 @@
 
 from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers
 from ocrprof.renderers.console_lines import bar_text, class_name, keep_place, paragraph, section, table_lines
-from ocrprof.renderers.places import chain_text, keep_head, keep_tail, keep_tail_of_name, place, plain
+from ocrprof.renderers.figures_phases import phase_notes
+from ocrprof.renderers.places import chain_text, keep_head, keep_parts, keep_tail, keep_tail_of_name, place, plain
 from ocrprof.renderers.terminal import Line
 from ocrprof.results.model import StartupReport, Statistic
 from ocrprof.units import format_percent, format_seconds
 
 _NUM_ROWS = 8
+_BAR_CELLS = 10
 
 _NUM_SAVINGS = 5
 
@@ -62,21 +64,32 @@ def phases(report: StartupReport, heading: str, *, width: int) -> list[Line]:
     if not rows or total is None:
         return []
     scale = figures.column_scale(total.median)
-    table = [["phase", scale.unit, "share", "± MAD", "n", ""]]
+    notes = phase_notes(report, scale=scale)
+    table = [["phase", scale.unit, "share", "± MAD", "", f"of that, {scale.unit}" if any(notes.values()) else ""]]
     largest = max(row.share for row in rows)
     for row in rows:
-        bar = bar_text(row.share / largest, cells=width - 50)
-        table.append(_phase_cells(row.name, row.seconds, scale=scale, share=format_percent(row.share), bar=bar))
-    table.append(_phase_cells("total", total, scale=scale, share="", bar=""))
-    lines = table_lines(table, align="<>>>><", width=width)
+        table.append(
+            _phase_cells(
+                row.name,
+                row.seconds,
+                scale=scale,
+                share=format_percent(row.share),
+                bar=bar_text(row.share / largest, cells=_BAR_CELLS),
+                note=notes.get(row.name, ""),
+            )
+        )
+    table.append(_phase_cells("total", total, scale=scale, note=f"n = {total.n}"))
+    lines = table_lines(table, align="<>>><<", width=width, shorten=keep_parts)
     lines += paragraph(" · ".join(figures_startup.run_notes(report)), width=width, indent="  ", style="dim")
     lines += paragraph(figures_startup.phase_sum_note(report) or "", width=width, indent="  ", style="dim")
     return section(heading, lines)
 
 
-def _phase_cells(name: str, seconds: Statistic, *, scale: figures.Scale, share: str, bar: str) -> list[str]:
+def _phase_cells(
+    name: str, seconds: Statistic, *, scale: figures.Scale, share: str = "", bar: str = "", note: str = ""
+) -> list[str]:
     spread = scale.text(seconds.mad) if seconds.n > 1 else ""
-    return [figures.phase_name(name), scale.text(seconds.median), share, spread, str(seconds.n), bar]
+    return [figures.phase_name(name), scale.text(seconds.median), share, spread, bar, note]
 
 
 def imports(report: StartupReport, *, width: int) -> list[Line]:
@@ -97,13 +110,18 @@ def imports(report: StartupReport, *, width: int) -> list[Line]:
                 place(package.first_importer, cwd=cwd),
             ]
         )
-    lines = table_lines(table, align="<>>><", width=width, shorten=keep_tail)
+    lines = [
+        *paragraph(import_parts.total_line(report) or "", width=width, indent="    ", first="  "),
+        *table_lines(table, align="<>>><", width=width, shorten=keep_tail),
+    ]
     if others:
         seconds = format_seconds(sum(package.self_seconds for package in others))
         lines.append((f"  {len(others)} more packages, {seconds} in themselves", "dim"))
     for package in shown[:3]:
         if len(package.chain) > 2:
             lines += paragraph(f"why {package.package}: {chain_text(package.chain, cwd=cwd)}", width=width, indent="  ")
+    for fact in import_parts.facts(report):
+        lines += paragraph(fact, width=width, indent="  ", style="dim")
     if report.inserted_modules:
         names = f"{len(report.inserted_modules)} modules came without a load: {', '.join(report.inserted_modules)}"
         lines.append((f"  {keep_head(plain(names), width - 2)}", "dim"))

@@ -16,6 +16,7 @@ from ocrprof.renderers import (
     html_savings,
 )
 from ocrprof.renderers.charts import Bar, Point, StripRow, legend, stack, strip
+from ocrprof.renderers.figures_phases import phase_notes
 from ocrprof.renderers.html_parts import bar_cell, phase_color, swatch, tick_text
 from ocrprof.renderers.markup import Html, more, paragraph, section, table, tag
 from ocrprof.results.model import Run, StartupReport, Statistic
@@ -43,8 +44,8 @@ def headline(report: StartupReport) -> list[Html]:
 def sections(report: StartupReport) -> list[Html | None]:
     """The sections behind the findings, in the order in which they prove them."""
     return [
-        html_processes.html_section(report),
         action_plan.html_section(report),
+        html_processes.html_section(report),
         _phases(report),
         html_imports.html_section(report),
         html_chains.html_section(report),
@@ -78,6 +79,8 @@ def _phases(report: StartupReport) -> Html | None:
         return None
     scale = figures.column_scale(total.median)
     largest = max(row.share for row in rows)
+    told = phase_notes(report, scale=scale)
+    of_that = f"of that, {scale.unit}" if any(told.values()) else ""
     cells = [
         [
             swatch(figures.phase_name(row.name), phase_color(row.name)),
@@ -85,19 +88,20 @@ def _phases(report: StartupReport) -> Html | None:
             *([_interval(row.seconds, scale)] if total.ci95 else []),
             format_percent(row.share),
             bar_cell(row.share / largest, phase_color(row.name)),
+            tag("small", told.get(row.name, "")),
         ]
         for row in rows
     ]
     interval = [_interval(total, scale)] if total.ci95 else []
-    cells.append([tag("b", "total"), tag("b", scale.text(total.median)), *interval, "", ""])
+    cells.append([tag("b", "total"), tag("b", scale.text(total.median)), *interval, "", "", ""])
     median = f"median {scale.unit}" if total.n > 1 else scale.unit
     notes = [*figures_startup.run_notes(report), *filter(None, [figures_startup.phase_sum_note(report)])]
     return section(
         "Where the time goes",
         table(
-            ["phase", median, *(["95 % interval"] if interval else []), "share", ""],
+            ["phase", median, *(["95 % interval"] if interval else []), "share", "", of_that],
             cells,
-            align="lrrrl" if interval else "lrrl",
+            align="lrrrll" if interval else "lrrll",
         ),
         paragraph(" · ".join(notes), class_="note"),
         _runs(report),

@@ -1,6 +1,7 @@
 """The blocks of a start in Markdown."""
 
 from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers
+from ocrprof.renderers.figures_phases import phase_notes
 from ocrprof.renderers.markdown_text import code, left_out, stderr_block, table_block, where, words
 from ocrprof.renderers.places import place
 from ocrprof.results.model import BaselineReport, StartupReport, Statistic
@@ -40,13 +41,27 @@ def phase_table(report: StartupReport) -> list[str]:
     if not rows or total is None:
         return []
     scale = figures.column_scale(total.median)
-    table = [[figures.phase_name(row.name), _in_column(row.seconds, scale), format_percent(row.share)] for row in rows]
-    table.append(["**total**", f"**{_in_column(total, scale)}**", ""])
+    told = phase_notes(report, scale=scale)
+    table = [
+        [
+            figures.phase_name(row.name),
+            _in_column(row.seconds, scale),
+            format_percent(row.share),
+            words(told.get(row.name, "")),
+        ]
+        for row in rows
+    ]
+    table.append(["**total**", f"**{_in_column(total, scale)}**", "", ""])
     title = f"median {scale.unit}" if total.n > 1 else scale.unit
     note = figures_startup.phase_sum_note(report)
     facts = " · ".join([*figures_startup.run_notes(report), *([note] if note else [])])
-    titles = ["phase", f"{title} [95 % interval]" if total.ci95 else title, "share"]
-    return [*table_block(titles, table, align="lrr"), *(["", words(facts)] if facts else [])]
+    titles = ["phase", f"{title} [95 % interval]" if total.ci95 else title, "share", f"of that, {scale.unit}"]
+    num_columns = 4 if any(told.values()) else 3
+    table = [row[:num_columns] for row in table]
+    return [
+        *table_block(titles[:num_columns], table, align="lrrl"[:num_columns]),
+        *(["", words(facts)] if facts else []),
+    ]
 
 
 def _in_column(statistic: Statistic, scale: figures.Scale) -> str:

@@ -85,6 +85,14 @@ def keep_head(text: str, cells: int) -> str:
     return f"{text.rstrip()}…"
 
 
+def keep_parts(text: str, cells: int) -> str:
+    """As many of the parts between ` · ` as fit, the first one cut where even that does not."""
+    parts = text.split(" · ")
+    while len(parts) > 1 and num_cells(" · ".join(parts)) > cells:
+        parts.pop()
+    return keep_head(" · ".join(parts), cells)
+
+
 def keep_tail(text: str, cells: int, *, separator: str = "/") -> str:
     """The end of a path or a dotted name, whole parts where they fit: `…/modules/module.py:12`."""
     if num_cells(text) <= cells:

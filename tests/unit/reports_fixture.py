@@ -300,6 +300,7 @@ def script_report() -> StartupReport:
         packages=[package("json", 0.004, 0.006, 4, f"{CWD}/hello.py", 1)],
         instantiations=[],
         constructions=[],
+        imports=[],
         findings=[],
         inserted_modules=[],
     )
