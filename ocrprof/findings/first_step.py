@@ -34,7 +34,7 @@ def sanity_checks(report: StartupReport) -> list[Finding]:
             of_seconds=of_seconds,
             location=location,
             intervals=working([row]),
-            evidence={f"{part}_seconds": value for part, value, _ in parts if value},
+            evidence={f"{part.replace(' ', '_')}_seconds": value for part, value, _ in parts if value},
             advice=f"Of it {format_seconds(seconds)} go into {name}{at}. Where it guards nothing (debugging, a resumed"
             " run), start with `num_sanity_val_steps=0`: the first validation then pays what it really needs.",
         )
