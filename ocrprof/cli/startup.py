@@ -70,7 +70,8 @@ def startup(
         typer.Option(
             "--until",
             help="Stop the target here. imports: the first work behind them begins (configuration, data, model, "
-            "training). data: the first set-up of a data module has ended, or the first DataLoader is built.",
+            "training). data: the first set-up of a data module has ended, or the first DataLoader is built. "
+            "Of several ranks the last one has to come there.",
             show_default="first-step; exit where there is no step",
         ),
     ] = None,

@@ -1,6 +1,6 @@
 """Processes over time, and what the main one built, as lanes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ocrprof.renderers import figures
 from ocrprof.renderers.charts import Bar, LaneRow, lanes
@@ -68,26 +68,34 @@ def _lane_rows(report: StartupReport, run: Run) -> list[LaneRow]:
     rows, seen = [], set()
     workers = {worker.pid: worker for group in report.workers for worker in group.workers}
     # The two lives of a process that called exec are one row: their times follow one another.
-    for process in run.processes:
+    for process in _in_order(run.processes):
         if process.pid in seen or process.start_seconds >= run.wall_seconds:
             continue
         seen.add(process.pid)
         bars = [_life(process, run), *(_phase_bar(one, run) for one in pieces.get(process.pid, ()))]
         shown = [bar for bar in bars if bar is not None]
-        rows.append(LaneRow(_title(process), _detail(process, workers.get(process.pid)), shown))
+        worker = workers.get(process.pid)
+        rows.append(LaneRow(_title(process, worker), _detail(process, worker), shown))
         if process.pid == main_pid:
             rows += [LaneRow("" if row else "built", "", bars) for row, bars in enumerate(_built_bars(report, run))]
             rows += [LaneRow("" if row else "loaded", "", bars) for row, bars in enumerate(_load_bars(report, run))]
     return rows
 
 
-def _title(process: Process) -> str:
-    return process.role if process.rank is None else f"{process.role} {process.rank}"
+def _in_order(processes: Sequence[Process]) -> list[Process]:
+    """As they started, but the ranks by their number, where the first of them stands."""
+    first_rank = min((one.start_seconds for one in processes if one.rank is not None), default=0.0)
+    return sorted(processes, key=lambda one: (one.start_seconds, 0) if one.rank is None else (first_rank, one.rank))
+
+
+def _title(process: Process, worker: Worker | None) -> str:
+    number = process.rank if worker is None else worker.index
+    return process.role if number is None else f"{process.role} {number}"
 
 
 def _detail(process: Process, worker: Worker | None) -> str:
-    """Of a worker also when its first batch was ready."""
-    return f"pid {process.pid}" if worker is None else f"{first_batch_text(worker)} · pid {process.pid}"
+    """Of a worker when its first batch was ready."""
+    return f"pid {process.pid}" if worker is None else first_batch_text(worker)
 
 
 def _life(process: Process, run: Run) -> Bar:

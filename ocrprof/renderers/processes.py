@@ -144,11 +144,10 @@ def rank_facts(ranks: RankFigures, *, cwd: str) -> list[str]:
 
 
 def first_batch_text(worker: Worker) -> str:
-    """`worker 0 · first batch at 4.2 s`: what stands beside a worker's lane."""
-    number = "worker" if worker.index is None else f"worker {worker.index}"
-    if worker.first_batch_seconds is not None:
-        return f"{number} · first batch at {format_seconds(worker.first_batch_seconds)}"
-    return f"{number} · no batch before the milestone"
+    """`batch at 4.20 s`: what stands beside a worker's lane."""
+    if worker.first_batch_seconds is None:
+        return "no batch until then"
+    return f"batch at {format_seconds(worker.first_batch_seconds)}"
 
 
 def _order(group: WorkerGroup) -> str:

@@ -120,8 +120,14 @@ def main_process(records: Sequence[ProcessRecords], *, failed: bool = False) -> 
         waited_ns = {rank: sum(stay.end_ns - stay.start_ns for stay in stays) for rank, stays in waiting(ranks).items()}
         return max(ranks, key=lambda one: _arrival(one) - waited_ns[one.rank or 0])
     behind = [one for one in ranks if not one.milestones] or ranks
-    broken = [(at_ns, one) for one in behind if (at_ns := one.mark("exit.begin")) is not None]
-    return min(broken, key=lambda pair: pair[0])[1] if broken else min(behind, key=_progress)
+    # A rank that failed in a collective lost another one there, which was killed before it could tell.
+    told = [one for one in behind if not _lost_another(one)] or behind
+    broken = [(at_ns, one) for one in told if (at_ns := one.mark("exit.begin")) is not None]
+    return min(broken, key=lambda pair: pair[0])[1] if broken else min(told, key=_progress)
+
+
+def _lost_another(process: ProcessRecords) -> bool:
+    return any(span.name == "collective" and "error" in span.attributes for span in process.spans)
 
 
 def ranks_of(records: Sequence[ProcessRecords]) -> list[ProcessRecords]:

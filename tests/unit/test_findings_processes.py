@@ -8,7 +8,7 @@ from test_ranks import LAUNCHER, QUICK, SLOW, rank
 from test_workers import MAIN, parent, spawned
 
 from ocrprof.findings.workers import rank_skew, slow_workers
-from ocrprof.renderers import processes
+from ocrprof.renderers import html_processes, processes
 from ocrprof.renderers.console_lines import num_cells
 from ocrprof.results.model import StartupReport
 
@@ -133,3 +133,16 @@ def test_markdown_holds_a_line_a_group_and_the_ranks():
 def test_a_program_of_one_process_has_no_such_section():
     assert processes.console_lines(startup_report(), width=80) == []
     assert processes.markdown_lines(startup_report()) == []
+
+
+def test_a_page_has_a_lane_for_each_worker_with_its_first_batch():
+    page = str(html_processes.html_section(two_spawned()))
+    assert "worker 0" in page and "worker 1" in page
+    assert "batch at 1.06 s" in page
+    assert "imports again: torch" in page
+
+
+def test_a_page_has_the_ranks_in_their_order_and_their_phases_side_by_side():
+    page = str(html_processes.html_section(start_of(LAUNCHER, SLOW, QUICK, end=1000)))
+    assert page.index("pid 100") < page.index("rank 0") < page.index("rank 1")
+    assert "waiting for others" in page and "rank 1 is the slowest" in page

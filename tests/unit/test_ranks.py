@@ -140,6 +140,13 @@ def test_a_rank_that_broke_off_is_named_and_the_one_that_arrived_keeps_its_time(
     assert [row.seconds for row in found.ranks] == [pytest.approx(0.800), pytest.approx(0.360)]
 
 
+def test_a_rank_whose_collective_failed_is_not_the_one_that_broke_off():
+    failed = span("collective", 300, 400, op="barrier", n=0, error="RuntimeError")
+    victim = rank(0, 50, step=None, arrives=300, data=10, meets=400, spans=(failed,), marks={"exit.begin": 410})
+    killed = rank(1, 50, step=None, arrives=300, data=10, meets=400, spans=())
+    assert main_process([LAUNCHER, victim, killed], failed=True) is killed
+
+
 def test_of_ranks_that_hang_the_one_that_is_least_far_is_told_of():
     far = rank(0, 50, step=None, arrives=200, data=10, meets=201, marks={"model": 300})
     hangs = rank(1, 50, step=None, arrives=200, data=10, meets=201, spans=(), marks={"config": 60})
