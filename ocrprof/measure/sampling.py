@@ -35,7 +35,8 @@ _LOOK_EVERY_SECONDS = 0.01
 _COUNTS = re.compile(r"Samples: \d+ Errors: (\d+)")
 _BEHIND = re.compile(r"([\d.]+)s behind in sampling")
 _REFUSED = re.compile(r"permission|operation not permitted|EPERM", re.IGNORECASE)
-_DECORATION = re.compile(r"^(?:py-spy> |Error: )+")
+_DECORATION = re.compile(r"^(?:py-spy> |Error: |\d+: )+")
+_GREETING = "Sampling process"
 
 
 def with_samples(report: StartupReport, plan: StartupPlan, *, progress: Progress) -> StartupReport:
@@ -163,13 +164,14 @@ def _notes(said: str) -> list[str]:
 
 def _failure(said: str, outcome: Outcome) -> str:
     """Why there are no samples, and what to do about it."""
-    lines = [_DECORATION.sub("", line).strip() for line in said.splitlines() if line.strip()]
-    last = next((line for line in lines if _REFUSED.search(line)), lines[-1] if lines else "")
-    if _REFUSED.search(said):
+    lines = [_DECORATION.sub("", line.strip()) for line in said.splitlines() if line.strip()]
+    refused = next((line for line in lines if _REFUSED.search(line)), None)
+    if refused is not None:
         return (
-            f"py-spy may not look into the process ({last}): run as the user that owns it; a container needs"
+            f"py-spy may not look into the process ({refused}): run as the user that owns it; a container needs"
             " `--cap-add SYS_PTRACE`, and a host with `kernel.yama.ptrace_scope` above 1 a lower one"
         )
     if outcome.status == "reached":
         return "the start was over before py-spy could look into it"
-    return f"py-spy ended before the start did ({last or 'it said nothing'}); its words are in runs/sampled/sampler.txt"
+    last = next((line for line in lines if not line.startswith(_GREETING)), "without a word")
+    return f"py-spy ended before the start did ({last}); all that it said is in runs/sampled/sampler.txt"

@@ -43,10 +43,13 @@ class Alignment:
     def refusal(self, *, period_ns: int) -> str | None:
         """Why no sample may be given a moment on the clock of the records; None where it may."""
         if self.num_anchors < _MIN_ANCHORS:
-            return f"only {self.num_anchors} moments are known to both the sampler and the recorder"
+            return (
+                "too few modules were loaded to tell the sampler's clock from the recorder's"
+                f" ({self.num_anchors} moments, and {_MIN_ANCHORS} are needed)"
+            )
         if self.residual_ns > _MAX_RESIDUAL_PERIODS * period_ns:
             return (
-                f"its clock and the recorder's agree to {self.residual_ns / 1e6:.0f} ms only,"
+                f"the sampler's clock and the recorder's agree to {self.residual_ns / 1e6:.0f} ms only,"
                 f" at a sampling period of {period_ns / 1e6:.0f} ms"
             )
         return None

@@ -42,8 +42,10 @@ def build_samples(
     )
     refusal = alignment.refusal(period_ns=period_ns)
     if refusal is not None:
-        return samples.model_copy(update={"failure": f"the samples cannot be told from when they are: {refusal}"})
+        return samples.model_copy(update={"failure": refusal})
     status = "reached" if any(one.name == until for one in (*main.milestones, *main.marks)) else "ended_early"
+    # The sampler writes its file after the program's end.
+    end_ns = min(end_ns, main.end.at_ns) if main.end is not None else end_ns
     timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status)
     window = {"spawn_ns": spawn_ns, "end_ns": timeline.end_ns}
     stretches = shifted(stretches, alignment.offset_ns)
