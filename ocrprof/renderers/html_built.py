@@ -4,7 +4,7 @@ from ocrprof.renderers import figures
 from ocrprof.renderers.html_parts import phase_color, subject, swatch
 from ocrprof.renderers.markup import Html, code, join, section, table, tag
 from ocrprof.renderers.places import place
-from ocrprof.results.model import Construction, StartupReport
+from ocrprof.results.model import Construction, Location, StartupReport
 from ocrprof.units import format_seconds
 
 _NUM_BUILT = 30
@@ -24,13 +24,25 @@ def html_section(report: StartupReport) -> Html | None:
             format_seconds(one.start_seconds),
             scale.text(one.self_seconds),
             scale.text(one.seconds),
-            code(place(one.location, cwd=report.target.cwd)) if one.location else figures.evidence_text(one.attributes),
+            _where(one, cwd=report.target.cwd),
         ]
         for one in shown
     ]
     unit = scale.unit
     titles = ["built or called", "", "at", f"self {unit}", f"inclusive {unit}", "where"]
     return section("Built during the start", table(titles, rows, align="llrrrl"), anchor="built")
+
+
+def _where(one: Construction, *, cwd: str) -> Html:
+    """Its own line, or that of its caller with what else its hook tells."""
+    if one.location:
+        return code(place(one.location, cwd=cwd))
+    told = {key: value for key, value in one.attributes.items() if key != "by"}
+    match one.attributes.get("by"):
+        case [str(file), int(line)]:
+            caller = code(place(Location(file=file, line=line), cwd=cwd))
+            return join(caller, tag("small", figures.evidence_text(told)))
+    return tag("small", figures.evidence_text(one.attributes))
 
 
 def _parts(one: Construction) -> Html | None:

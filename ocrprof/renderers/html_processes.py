@@ -8,7 +8,7 @@ from ocrprof.renderers.html_links import package_of, shown_packages
 from ocrprof.renderers.html_parts import NO_PHASE, OWNER_COLORS, phase_color, span_text, subject, tick_text
 from ocrprof.renderers.markup import Html, join, paragraph, section, table
 from ocrprof.renderers.processes import first_batch_text, group_facts, group_line, rank_facts, rank_table
-from ocrprof.results.model import ImportRow, Process, Run, Segment, StartupReport, Worker
+from ocrprof.results.model import Construction, ImportRow, Process, Run, Segment, StartupReport, Worker
 from ocrprof.results.startup import representative
 
 _NUM_LANES = 40
@@ -28,7 +28,10 @@ def html_section(report: StartupReport) -> Html | None:
     run = report.runs[chosen]
     rows = _lane_rows(report, run)
     which = f"run {chosen + 1} of {len(report.runs)}, the nearest to the median" if len(report.runs) > 1 else "the run"
-    note = f"From Enter on, {which}. Each row is one process; pale: alive, in no phase that was seen."
+    note = (
+        f"From Enter on, {which}. Each row is one process; pale: alive, in no phase that was seen. "
+        "Below the main one: what it built, and the packages that it loaded."
+    )
     left_out = len(rows) - _NUM_LANES
     return section(
         "Processes over time",
@@ -128,11 +131,15 @@ def _built_bars(report: StartupReport, run: Run) -> list[list[Bar]]:
             one.seconds,
             phase_color(one.phase),
             subject(one),
-            f"{one.kind} {one.name}: {span_text(one.start_seconds, one.seconds)}",
+            f"{_full_name(one)}: {span_text(one.start_seconds, one.seconds)}",
         )
         for one in report.constructions
         if one.seconds >= _MIN_SHARE_BUILT * run.wall_seconds
     )
+
+
+def _full_name(one: Construction) -> str:
+    return one.kind if one.name == one.kind else f"{one.kind} {one.name}"
 
 
 def _load_bars(report: StartupReport, run: Run) -> list[list[Bar]]:
