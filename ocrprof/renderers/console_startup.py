@@ -1,6 +1,6 @@
 """The sections of the terminal's summary that tell of a start."""
 
-from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers
+from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers, import_parts
 from ocrprof.renderers.console_lines import bar_text, class_name, keep_place, paragraph, section, table_lines
 from ocrprof.renderers.figures_phases import phase_notes
 from ocrprof.renderers.places import chain_text, keep_head, keep_parts, keep_tail, keep_tail_of_name, place, plain

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from ocrprof.renderers import figures
+from ocrprof.renderers import figures, import_parts
 from ocrprof.renderers.html_links import package_link, shown_packages
 from ocrprof.renderers.html_parts import OWNER_COLORS, bar_cell
 from ocrprof.renderers.icicle import Node, by_importer, by_package, icicle
 from ocrprof.renderers.markup import Html, code, join, paragraph, section, table, tag
 from ocrprof.renderers.places import place
-from ocrprof.results.model import StartupReport
+from ocrprof.results.model import PackageRow, StartupReport
 from ocrprof.units import format_seconds
 
 OWNERS = {"program": "the program’s own", "installed": "installed", "stdlib": "standard library"}
@@ -32,8 +32,10 @@ def html_section(report: StartupReport) -> Html | None:
             f"{facts}. Width is time; a click on a box makes it the whole.",
             class_="note",
         ),
+        paragraph(import_parts.total_line(report) or ""),
         _views(report, owners),
         _package_table(report),
+        tag("ul", *(tag("li", fact) for fact in import_parts.facts(report))),
         anchor="imports",
     )
 
@@ -66,7 +68,18 @@ def _load_hint(node: Node, *, cwd: str) -> str:
     if node.row is None:
         return f"{node.label}: {format_seconds(node.seconds)}"
     asked = place(node.row.importer, cwd=cwd)
-    return f"{_package_hint(node)}{f', asked for by {asked}' if asked else ''}{'' if node.row.ok else ', failed'}"
+    parts = import_parts.parts_text(node.row.parts, of_seconds=node.self_seconds)
+    unit = "ms" if node.self_seconds < 1 else "s"
+    return (
+        f"{_package_hint(node)}{f' ({parts} {unit})' if parts else ''}{f', asked for by {asked}' if asked else ''}"
+        f"{'' if node.row.ok else ', failed'}"
+    )
+
+
+def _in_parts(package: PackageRow) -> tuple[float, float, float]:
+    """Running, opening shared objects, and all that is done with files to get the code."""
+    parts = package.parts
+    return parts.exec_seconds, parts.dlopen_seconds, parts.total_seconds - parts.exec_seconds - parts.dlopen_seconds
 
 
 def _package_table(report: StartupReport) -> Html:
@@ -81,6 +94,7 @@ def _package_table(report: StartupReport) -> Html:
             bar_cell(package.self_seconds / longest if longest else 0.0, OWNER_COLORS[package.owner]),
             scale.text(package.inclusive_seconds),
             scale.text(package.dominated_seconds) if package.dominated_seconds else "",
+            *(scale.text(seconds) if seconds else "" for seconds in _in_parts(package)),
             str(package.num_modules),
             code(place(package.first_importer, cwd=report.target.cwd)),
         ]
@@ -93,6 +107,9 @@ def _package_table(report: StartupReport) -> Html:
         "",
         f"inclusive {unit}",
         f"only through it {unit}",
+        f"exec {unit}",
+        f"dlopen {unit}",
+        f"files {unit}",
         "modules",
         "first imported by",
     ]
@@ -100,4 +117,4 @@ def _package_table(report: StartupReport) -> Html:
     note = f"{len(others)} more packages, {rest} in themselves. " if others else ""
     if report.inserted_modules:
         note += f"{len(report.inserted_modules)} modules came without a load."
-    return join(table(titles, rows, align="lrlrrrl"), paragraph(note, class_="note") if note else None)
+    return join(table(titles, rows, align="lrlrrrrrrl"), paragraph(note, class_="note") if note else None)

@@ -1,6 +1,6 @@
 """The blocks of a start in Markdown."""
 
-from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers
+from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers, import_parts
 from ocrprof.renderers.figures_phases import phase_notes
 from ocrprof.renderers.markdown_text import code, left_out, stderr_block, table_block, where, words
 from ocrprof.renderers.places import place
@@ -103,7 +103,15 @@ def package_table(report: StartupReport, *, num_rows: int) -> list[str]:
         for package in report.packages[:num_rows]
     ]
     titles = ["imported package", f"self {scale.unit}", f"inclusive {scale.unit}", "modules", "first imported by"]
-    return table_block(titles, rows, align="lrrrl") + left_out(len(report.packages) - num_rows, "packages")
+    total = import_parts.total_line(report)
+    above = [words(total), ""] if total else []
+    facts = [f"- {words(fact)}" for fact in import_parts.facts(report)]
+    return [
+        *above,
+        *table_block(titles, rows, align="lrrrl"),
+        *left_out(len(report.packages) - num_rows, "packages"),
+        *(["", *facts] if facts else []),
+    ]
 
 
 def why(report: StartupReport) -> list[str]:

@@ -100,7 +100,7 @@ def package_rows(rows: Sequence[ImportRow]) -> list[PackageRow]:
                 dominated_seconds=self_seconds[package] + sum(self_seconds[name] for name in others),
                 dominated_packages=others,
                 parts=add_parts(row.parts for row in of_package if row.thread == 0),
-                num_modules=len({row.module for row in of_package if row.ok}),
+                num_modules=len({row.module for row in of_package if row.ok and row.kind != "library"}),
                 first_importer=of_package[0].importer,
                 chain=graph.chain(package),
             )
