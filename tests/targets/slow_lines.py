@@ -1,0 +1,36 @@
+"""Standard library only: one function that sleeps and one that burns, after a few imports; tells what both took."""
+
+import argparse
+import asyncio
+import decimal
+import email.message
+import http.client
+import json
+import logging.handlers
+import time
+import unittest.mock
+import xml.dom.minidom
+
+NAP_SECONDS, BURN_SECONDS = 0.8, 0.6
+LOADED = (argparse, asyncio, decimal, email, http, logging, unittest, xml)
+
+
+def nap() -> None:
+    time.sleep(NAP_SECONDS)
+
+
+def burn() -> int:
+    until, count = time.perf_counter() + BURN_SECONDS, 0
+    while time.perf_counter() < until:
+        count += 1
+    return count
+
+
+def timed(function) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    print(json.dumps({"nap": timed(nap), "burn": timed(burn)}))
