@@ -19,13 +19,18 @@ _NUM_NAMES = 4
 
 
 def slow_workers(report: StartupReport) -> list[Finding]:
-    """One finding for each group of workers whose start takes a large share of the whole start."""
+    """One finding for each line that builds loaders whose workers take a large share of the start to be there."""
     of_seconds = start_seconds(report)
+    by_line: dict[object, list[WorkerGroup]] = {}
+    for group in report.workers:
+        if group.first_batch_seconds is not None:
+            line = group.created_at or group.iterated_at
+            by_line.setdefault((group.rank, group.start_method, line and (line.file, line.line)), []).append(group)
     least = max(_MIN_SECONDS, _MIN_SHARE * of_seconds)
     return [
-        _slow_group(group, report, of_seconds)
-        for group in report.workers
-        if group.first_batch_seconds is not None and group.starting_seconds >= least
+        _slow_groups(groups, report, of_seconds)
+        for groups in by_line.values()
+        if sum(group.starting_seconds for group in groups) >= least
     ]
 
 
@@ -45,7 +50,8 @@ def rank_skew(report: StartupReport) -> list[Finding]:
     return found
 
 
-def _slow_group(group: WorkerGroup, report: StartupReport, of_seconds: float) -> Finding:
+def _slow_groups(groups: list[WorkerGroup], report: StartupReport, of_seconds: float) -> Finding:
+    group = max(groups, key=lambda one: one.starting_seconds)
     parts = part_seconds(group)
     most = max(parts, key=lambda name: parts[name])
     before = (group.first_batch_seconds or 0.0) - group.start_seconds
@@ -54,10 +60,11 @@ def _slow_group(group: WorkerGroup, report: StartupReport, of_seconds: float) ->
     return finding(
         "slow-workers",
         f"{each}{order}: {format_seconds(group.starting_seconds)} of the {format_seconds(before)} to the first batch",
-        seconds=group.starting_seconds,
+        seconds=sum(one.starting_seconds for one in groups),
         of_seconds=of_seconds,
         location=group.created_at or group.iterated_at,
         evidence={
+            "loaders": len(groups),
             "workers": group.num_workers,
             "start_method": group.start_method,
             **{f"{name}_seconds": seconds for name, seconds in parts.items() if seconds >= _MIN_PART_SECONDS},
@@ -80,7 +87,9 @@ def _advice(group: WorkerGroup, most: str, seconds: float, *, cwd: str) -> str:
     """The change that takes away what took most."""
     again = ", ".join(part.name for part in group.packages[:_NUM_NAMES])
     lines = _import_lines(group, cwd=cwd)
-    each_epoch = " With persistent_workers=True it is at least paid once, not in every epoch."
+    each_epoch = (
+        "" if group.persistent else " With persistent_workers=True it is at least paid once, not in every epoch."
+    )
     if most == "imports" and group.start_method == "fork":
         return f"Each worker imports {again} itself: import it before the loader is iterated, and fork hands it on."
     if most == "imports" and group.start_method == "forkserver":

@@ -208,4 +208,8 @@ def _describe_loader(recorder: "Recorder", loader: object) -> "dict[str, object]
 
 def _describe_workers(recorder: "Recorder", loader: object) -> "dict[str, object]":
     context = getattr(loader, "multiprocessing_context", None) or sys.modules["torch"].multiprocessing
-    return {**_describe_loader(recorder, loader), "start_method": context.get_start_method()}
+    return {
+        **_describe_loader(recorder, loader),
+        "start_method": context.get_start_method(),
+        "persistent": bool(getattr(loader, "persistent_workers", False)),
+    }

@@ -132,6 +132,7 @@ def _group(
         start_method=str(span.attributes.get("start_method")),
         num_workers=int(span.attributes.get("num_workers") or len(workers)),
         dataset=str(span.attributes.get("dataset")),
+        persistent=bool(span.attributes.get("persistent")),
         parent_pid=parent.pid,
         rank=parent.rank,
         created_at=_created_at(parent, span),

@@ -38,6 +38,20 @@ def test_workers_that_import_everything_again_are_named_with_their_time():
     assert found.evidence["imports_seconds"] == pytest.approx(0.5)
 
 
+def test_loaders_of_one_line_are_one_finding():
+    report = two_spawned()
+    again = report.model_copy(update={"workers": report.workers * 2})
+    found = one_of(slow_workers(again), "slow-workers")
+    assert found.seconds == pytest.approx(2 * 0.730) and found.evidence["loaders"] == 2
+
+
+def test_workers_that_live_on_are_not_told_to():
+    report = two_spawned()
+    lasting = report.model_copy(update={"workers": [report.workers[0].model_copy(update={"persistent": True})]})
+    assert "persistent_workers" in one_of(slow_workers(report), "slow-workers").advice
+    assert "persistent_workers" not in one_of(slow_workers(lasting), "slow-workers").advice
+
+
 def test_the_advice_follows_what_took_most():
     found = one_of(slow_workers(two_spawned(imports=1)), "slow-workers")
     assert "100 ms of running the main module again" in found.title

@@ -40,6 +40,7 @@ class WorkerGroup(Value):
     start_method: str
     num_workers: int
     dataset: str
+    persistent: bool = Field(default=False, description="the workers live on between epochs")
     parent_pid: int
     rank: int | None = Field(default=None, description="of the parent")
     created_at: Location | None = Field(default=None, description="the program's line that built the loader")
