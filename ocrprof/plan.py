@@ -9,23 +9,37 @@ from pathlib import Path
 from typing import Literal
 
 from ocrprof.errors import OcrprofError
+from ocrprof.features import FeatureSet
 from ocrprof.target import Probe, Target
 
+Design = Literal["alone", "left-out", "cumulative"]
 Milestone = Literal["imports", "config", "model", "data", "first-batch", "first-step", "exit"]
+
+CacheState = Literal["warm", "cold", "both"]
+
+TOTAL_SECONDS = 600.0
+"""What all runs of a start may take together, where their number is not given."""
+
+DEFAULT_RUNS = 5
+_MIN_RUNS = 3
+"""Below three there is no interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartupPlan:
     """`runs` counted runs after `warmup` uncounted ones, each in a fresh process, until `until` or `timeout_seconds`.
 
-    `until` None: the first training step, or the end of a program that has none. `probe`: how long the command takes to
-    answer a question, to its end. `why` and `what_if` name modules whose import is to be explained; `verify`: beside
-    each counted run one in which the module of `what_if` is loaded lazily. `level` full counts files and connections.
+    `runs` None: as many as the first run's duration allows. `until` None: the first training step, or the end of a
+    program that has none. `probe`: how long the command takes to answer a question, to its end. `why` and `what_if`
+    name modules whose import is to be explained; `verify`: beside each counted run one in which the module of `what_if`
+    is loaded lazily. `level` full counts files and connections. `cache`: whether the counted runs find in the page
+    cache what they read; both: they do, and pairs of a cold and a warm run follow. `check_overhead`: pairs of a
+    recorded run and one that marks milestones only follow.
     """
 
     target: Target
     output: Path
-    runs: int
+    runs: int | None
     warmup: int
     until: Milestone | None
     timeout_seconds: float
@@ -34,9 +48,15 @@ class StartupPlan:
     what_if: str | None = None
     verify: bool = False
     level: Literal["light", "full"] = "light"
+    cache: CacheState = "warm"
+    check_overhead: bool = False
 
     def __post_init__(self) -> None:
-        _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
+        _check_counts(
+            runs=DEFAULT_RUNS if self.runs is None else self.runs,
+            warmup=self.warmup,
+            timeout_seconds=self.timeout_seconds,
+        )
         if self.probe is not None and self.until is not None:
             raise OcrprofError(
                 f"--probe {self.probe} and --until {self.until} exclude each other",
@@ -44,7 +64,23 @@ class StartupPlan:
             )
         if self.verify and self.what_if is None:
             raise OcrprofError("--verify needs a module to verify", hint="name it: --what-if MODULE --verify")
+        if self.cache == "cold" and (self.verify or self.check_overhead):
+            raise OcrprofError(
+                "--cache cold excludes --verify and --check-overhead: their pairs are warm", hint="ask for them apart"
+            )
+        if self.cache == "cold" and self.warmup == 0:
+            raise OcrprofError("--cache cold needs a run that tells which files are read", hint="--warmup 1")
         _prove_writable(self.output)
+
+    def num_runs(self, *, first_seconds: float) -> int:
+        """Counted runs: those asked for, else five, or fewer (not below three) where they would take too long."""
+        if self.runs is not None:
+            return self.runs
+        # What follows each counted run: its lazy half, a pair against bare runs, a pair of a cold and a warm one.
+        num_starts = 1 + self.verify + 2 * self.check_overhead + 2 * (self.cache == "both")
+        left_seconds = TOTAL_SECONDS - self.warmup * first_seconds
+        fitting = int(left_seconds / (num_starts * first_seconds)) if first_seconds > 0 else DEFAULT_RUNS
+        return max(_MIN_RUNS, min(DEFAULT_RUNS, fitting))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +105,32 @@ class BaselinePlan:
             raise OcrprofError(f"--train-batches {self.num_train_batches}: at least one batch must be trained")
         if self.num_val_batches is not None and self.num_val_batches < 1:
             raise OcrprofError(f"--val-batches {self.num_val_batches}: at least one batch must be validated")
+        _prove_writable(self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationPlan:
+    """Runs of `target` with its features on and off: `rounds` rounds over all settings that `designs` and `pairs` need.
+
+    `budget_seconds`: no round is begun that would end later, by what the last one took; None for no limit.
+    """
+
+    target: Target
+    output: Path
+    features: FeatureSet
+    designs: tuple[Design, ...]
+    pairs: tuple[tuple[str, str], ...]
+    rounds: int
+    seed: int
+    budget_seconds: float | None
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        _check_counts(runs=self.rounds, warmup=0, timeout_seconds=self.timeout_seconds)
+        names = [feature.name for feature in self.features.features]
+        for name in (name for pair in self.pairs for name in pair):
+            if name not in names:
+                raise OcrprofError(f"no feature is called {name!r}", hint=f"features: {', '.join(names)}")
         _prove_writable(self.output)
 
 

@@ -42,6 +42,7 @@ class Cache(StrEnum):
     """States of the page cache, as choices."""
 
     WARM = "warm"
+    COLD = "cold"
     BOTH = "both"
 
 
@@ -63,8 +64,19 @@ class ProbeChoice(StrEnum):
 def startup(
     command: Command = None,
     output: Output = None,
-    runs: Annotated[int, typer.Option("--runs", metavar="N", help="Counted runs, each in a fresh process.")] = 5,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            "--runs",
+            metavar="N",
+            help="Counted runs, each in a fresh process.",
+            show_default="5, or 3 to 4 of a slow target, so that all take ten minutes at most",
+        ),
+    ] = None,
     warmup: Annotated[int, typer.Option("--warmup", metavar="N", help="Uncounted runs before them.")] = 1,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One counted run after the warm-up: figures without an interval.")
+    ] = False,
     until: Annotated[
         Until | None,
         typer.Option(
@@ -88,8 +100,8 @@ def startup(
         Cache,
         typer.Option(
             "--cache",
-            help="both: then N pairs of a cold and a warm start, the files that the target reads evicted from the page "
-            "cache before each cold one (no root needed; no other file is touched).",
+            help="Of the page cache, for the counted runs. cold: the files that the target reads are evicted before "
+            "each (no root needed; no other file is touched). both: warm, then N pairs of a cold and a warm one.",
         ),
     ] = Cache.WARM,
     level: Annotated[
@@ -150,7 +162,7 @@ def startup(
     plan = StartupPlan(
         target=parse_target(command or [], cwd=Path.cwd()),
         output=output or default_output("startup"),
-        runs=runs,
+        runs=_num_runs(runs, quick=quick),
         warmup=warmup,
         until=until.value if until is not None else None,
         timeout_seconds=timeout,
@@ -159,14 +171,16 @@ def startup(
         what_if=what_if,
         verify=verify,
         level=level.value,
+        cache=cache.value,
+        check_overhead=check_overhead,
     )
     with termination_interrupts():
         report = measure_startup(plan, progress=progress_printer(quiet=quiet))
         if level == Level.FULL:
             report = with_samples(report, plan, progress=progress_printer(quiet=quiet))
-        if check_overhead and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
+        if check_overhead and _exit_code_of_runs(report) == ExitCode.DONE:
             report = with_overhead(report, plan, progress=progress_printer(quiet=quiet))
-        if cache == Cache.BOTH and exit_code_for(report.runs, num_expected=plan.warmup + plan.runs) == ExitCode.DONE:
+        if cache == Cache.BOTH and _exit_code_of_runs(report) == ExitCode.DONE:
             report = with_cold(report, plan, progress=progress_printer(quiet=quiet))
     report = judge(report)
     write_pages(report, plan.output)
@@ -178,13 +192,30 @@ def startup(
     for trace in export_traces(report, plan.output, output=plan.output, formats=formats if recorded else ()):
         if not quiet:
             print(f"trace: {trace}", file=sys.stderr)
-    code = exit_code_for(report.runs, num_expected=plan.warmup + plan.runs)
+    code = _exit_code_of_runs(report)
     ends = [check.stopped_by for check in (report.overhead, report.cold, report.samples) if check and check.stopped_by]
     if code == ExitCode.DONE and ends:
         code = exit_code_of(ends[0])
     elif code == ExitCode.DONE and report.cold and not report.cold.achieved:
         code = ExitCode.INCONCLUSIVE
     raise typer.Exit(_answers_exit_code(report, plan) if code == ExitCode.DONE else code)
+
+
+def _num_runs(runs: int | None, *, quick: bool) -> int | None:
+    """As many as are asked for; None: as many as their duration allows."""
+    if quick and runs is not None:
+        raise OcrprofError(f"--quick and --runs {runs} exclude each other", hint="--quick counts one run")
+    return 1 if quick else runs
+
+
+def _exit_code_of_runs(report: "StartupReport") -> ExitCode:
+    """By how they ended. Cold runs that an eviction ended early were not interrupted: that is told for itself."""
+    from ocrprof.results.cold import MAX_RESIDENT_SHARE
+
+    planned, cold = report.repeats, report.cold
+    was_refused = report.cache == "cold" and cold is not None and cold.resident_share > MAX_RESIDENT_SHARE
+    num_expected = len(report.runs) if planned is None or was_refused else planned.num_warmup + planned.num_counted
+    return exit_code_for(report.runs, num_expected=num_expected)
 
 
 def _answers_exit_code(report: "StartupReport", plan: "StartupPlan") -> ExitCode:

@@ -15,16 +15,17 @@ RunOnce = Callable[[str, Mapping[str, str]], tuple[Outcome, list[ProcessRecords]
 
 
 class LazyRuns:
-    """The lazy halves of `num_pairs` pairs, after one to warm up; none follow one that did not reach the milestone.
+    """The lazy halves of pairs, after one to warm up; none follow one that did not reach the milestone.
 
-    Which half of a pair goes first is random, each as often as the other: neither gains by what the other left behind.
+    Which half of a pair goes first is random, in every second pair the other one than in the pair before it: neither
+    gains by what the other left behind.
     """
 
-    def __init__(self, module: str, *, num_pairs: int, run_once: RunOnce) -> None:
+    def __init__(self, module: str, *, run_once: RunOnce) -> None:
         self.module = module
         self._seed = random.SystemRandom().randrange(2**32)
-        self._lazy_first = [index % 2 == 0 for index in range(num_pairs)]
-        random.Random(self._seed).shuffle(self._lazy_first)
+        self._generator = random.Random(self._seed)
+        self._lazy_first: list[bool] = []
         self._run_once = run_once
         self._runs: list[Run] = []
         self._seen = LazyRun()
@@ -33,6 +34,9 @@ class LazyRuns:
 
     def goes_first(self, pair: int) -> bool:
         """Whether the lazy run of this pair comes before the ordinary one; never in a warm-up (a negative number)."""
+        while len(self._lazy_first) <= pair:
+            first = self._generator.random() < 0.5
+            self._lazy_first += [first, not first]
         return pair >= 0 and self._lazy_first[pair]
 
     def run(self, pair: int) -> None:
@@ -64,6 +68,8 @@ class LazyRuns:
                 lazy_seconds=lazy.wall_seconds,
                 ordinary_loading_seconds=one.imports_anywhere_seconds,
                 lazy_loading_seconds=lazy.imports_anywhere_seconds,
+                ordinary_cpu_seconds=one.cpu_seconds,
+                lazy_cpu_seconds=lazy.cpu_seconds,
             )
             for one, lazy, lazy_first in zip(ordinary, self._runs, self._lazy_first, strict=False)
             if one.reached and self._seen.refused is None
@@ -71,11 +77,17 @@ class LazyRuns:
         loaded_anyway = [name for name in predicted if name in self._seen.loaded]
         walls = [pair.ordinary_seconds - pair.lazy_seconds for pair in pairs]
         loadings = [pair.ordinary_loading_seconds - pair.lazy_loading_seconds for pair in pairs]
+        cpu = [
+            pair.ordinary_cpu_seconds - pair.lazy_cpu_seconds
+            for pair in pairs
+            if pair.ordinary_cpu_seconds is not None and pair.lazy_cpu_seconds is not None
+        ]
         return Verification(
             seed=self._seed,
             pairs=pairs,
             saving=statistic(walls) if walls else None,
             loading_saving=statistic(loadings) if loadings else None,
+            cpu_saving=statistic(cpu) if cpu else None,
             num_not_loaded=len(predicted) - len(loaded_anyway) if pairs else 0,
             loaded_anyway=loaded_anyway if pairs else [],
             touch=self._seen.touch,

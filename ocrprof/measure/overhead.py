@@ -12,16 +12,17 @@ from ocrprof.target import probe_target
 
 
 def with_overhead(report: StartupReport, plan: StartupPlan, *, progress: Progress) -> StartupReport:
-    """The report with the overhead by `plan.runs` pairs of further runs to its milestone.
+    """The report with the overhead by pairs of further runs to its milestone, one for each counted run.
 
     The first run that does not reach it ends the check; what was paired before is kept.
     """
     seed = random.SystemRandom().randrange(2**32)
     pairs: list[OverheadPair] = []
+    num_pairs = report.repeats.num_counted if report.repeats else len(report.runs)
     stopped_by: RunStatus | None = None
     try:
-        for number, recorded_first in enumerate(order_of_pairs(plan.runs, seed=seed), start=1):
-            progress(f"overhead: pair {number} of {plan.runs}")
+        for number, recorded_first in enumerate(order_of_pairs(num_pairs, seed=seed), start=1):
+            progress(f"overhead: pair {number} of {num_pairs}")
             runs = _pair(plan, number=number, recorded_first=recorded_first, until=report.until)
             stopped_by = next((run.status for run in runs.values() if not run.reached), None)
             if stopped_by is not None:

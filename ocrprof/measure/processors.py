@@ -107,7 +107,7 @@ def cpu_quota(groups: str, *, root: Path = Path("/sys/fs/cgroup")) -> tuple[floa
     """
     quotas: list[float] = []
     throttled = None
-    for folder in _cgroup_folders(groups, root=root):
+    for folder in cgroup_folders(groups, root=root):
         quota = _quota_of(folder)
         if quota is not None:
             quotas.append(quota)
@@ -116,7 +116,7 @@ def cpu_quota(groups: str, *, root: Path = Path("/sys/fs/cgroup")) -> tuple[floa
     return min(quotas, default=None), throttled
 
 
-def _cgroup_folders(groups: str, *, root: Path) -> Iterable[Path]:
+def cgroup_folders(groups: str, *, root: Path) -> Iterable[Path]:
     """Ours and those above it, of the controller that holds the CPU quota."""
     for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)

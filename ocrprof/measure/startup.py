@@ -1,20 +1,23 @@
 """Measures a start-up: the target in fresh processes, each stopped at its milestone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ocrprof.measure.call_counts import count_calls
 from ocrprof.measure.child import Outcome, run_target
+from ocrprof.measure.cold_files import ColdFiles
 from ocrprof.measure.environment import describe_environment, describe_tool
 from ocrprof.measure.import_questions import answer
 from ocrprof.measure.lazy_runs import LazyRuns
+from ocrprof.measure.surroundings import SurroundingsWatch
 from ocrprof.measure.workers import name_rerun_lines
 from ocrprof.plan import StartupPlan
 from ocrprof.records import ProcessRecords, read_records
+from ocrprof.results.cold import build_cold
 from ocrprof.results.configuration import composed_config, config_hash
 from ocrprof.results.mask import mask_argv
-from ocrprof.results.model import Observer, Run, StartupReport, TargetInfo
+from ocrprof.results.model import ColdStarts, Observer, Repeats, Run, StartupReport, TargetInfo
 from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
 from ocrprof.results.summary import is_measured, summarize
 from ocrprof.target import Target, probe_target
@@ -23,31 +26,44 @@ Progress = Callable[[str], None]
 
 
 def measure_startup(plan: StartupPlan, *, progress: Progress) -> StartupReport:
-    """The report, not yet judged, of `plan.runs` runs after `plan.warmup` uncounted ones.
+    """The report, not yet judged, of the planned runs. The first one that fails is the last one.
 
-    The first run that fails is the last one.
+    With `plan.cache` cold the first eviction that fails ends them: what is counted was cold.
     """
     measured: list[tuple[Outcome, list[ProcessRecords]]] = []
     runs: list[Run] = []
     runner = _Runner(plan)
-    num_planned = plan.warmup + plan.runs
-    lazy = LazyRuns(plan.what_if, num_pairs=plan.runs, run_once=runner.run) if plan.what_if and plan.verify else None
+    repeats = Repeats(num_warmup=plan.warmup, num_counted=plan.num_runs(first_seconds=0.0))
+    lazy = LazyRuns(plan.what_if, run_once=runner.run) if plan.what_if and plan.verify else None
+    files: ColdFiles | None = None
     try:
-        for index in range(num_planned):
-            pair = index - plan.warmup
-            progress(_announce(index=index, num_planned=num_planned, is_warmup=pair < 0, runs=runs, paired=bool(lazy)))
+        while len(runs) < repeats.num_warmup + repeats.num_counted:
+            pair = len(runs) - repeats.num_warmup
+            progress(_announce(repeats, runs=runs, paired=lazy is not None))
+            if files is not None and not files.evict():
+                break
             if lazy is not None and lazy.goes_first(pair):
                 lazy.run(pair)
-            outcome, records, run = runner.run(f"{index + 1}", {})
+            lists_files = plan.cache == "cold" and pair == -1
+            outcome, records, run = runner.run(f"{len(runs) + 1}", {"OCRPROF_FILES": "1"} if lists_files else {})
             measured.append((outcome, records))
             runs.append(run.model_copy(update={"warmup": pair < 0}))
             if outcome.status != "reached":
                 break
+            if files is not None:
+                files.look()
+            elif lists_files:
+                files = ColdFiles(outcome.directory)
             if lazy is not None and not lazy.goes_first(pair):
                 lazy.run(pair)
+            if len(runs) == 1:
+                repeats = _repeats(plan, run, progress=progress)
     except KeyboardInterrupt:
         progress("interrupted: the report holds what was measured")
     report = _report(plan, runner.target, until=runner.until, runs=runs, measured=measured, progress=progress)
+    report = report.model_copy(update={"repeats": repeats})
+    if files is not None:
+        report = report.model_copy(update={"cache": "cold", "cold": _cold_starts(files, runs)})
     if plan.level == "full" and plan.probe is None and all(run.reached for run in report.runs):
         report = report.model_copy(update={"calls": count_calls(runner.run, progress=progress)})
     if lazy is None or report.what_if is None:
@@ -68,6 +84,7 @@ class _Runner:
     def run(self, name: str, settings: Mapping[str, str]) -> tuple[Outcome, list[ProcessRecords], Run]:
         """One run, its files in the folder `name`, with these settings for the recorder."""
         probe = self._plan.probe
+        watch = SurroundingsWatch()
         outcome = run_target(
             self.target,
             directory=self._plan.output / "runs" / name,
@@ -82,8 +99,10 @@ class _Runner:
             # The program has no training step, and ended well: its own end is what there is to wait for.
             self.until = "exit"
             outcome = outcome.reached_its_end()
+        surroundings = watch.surroundings()
         records = read_records(outcome.directory / "records")
-        return outcome, records, run_of(outcome, records, until=self.until, warmup=False)
+        run = run_of(outcome, records, until=self.until, warmup=False)
+        return outcome, records, run.model_copy(update={"surroundings": surroundings})
 
 
 def run_of(outcome: Outcome, records: list[ProcessRecords], *, until: str, warmup: bool) -> Run:
@@ -163,9 +182,38 @@ def _report(
     )
 
 
-def _announce(*, index: int, num_planned: int, is_warmup: bool, runs: list[Run], paired: bool) -> str:
-    text = f"run {index + 1} of {num_planned}" + (" (warm-up)" if is_warmup else "")
+def _repeats(plan: StartupPlan, first: Run, *, progress: Progress) -> Repeats:
+    """How many runs there will be, now that the first has told how long they take."""
+    num_counted = plan.num_runs(first_seconds=first.wall_seconds)
+    if plan.runs is None:
+        progress(
+            f"the first run took {first.wall_seconds:.1f} s, so {num_counted} runs will be counted (--runs gives "
+            "another number)"
+        )
+    chosen_by = first.wall_seconds if plan.runs is None else None
+    return Repeats(num_warmup=plan.warmup, num_counted=num_counted, chosen_by_seconds=chosen_by)
+
+
+def _cold_starts(files: ColdFiles, runs: Sequence[Run]) -> ColdStarts:
+    """What is to be told of the counted runs, each of which began with these files evicted."""
+    ended = None if runs[-1].reached else runs[-1].status
+    return build_cold(
+        [],
+        files=files.sizes,
+        resident=files.resident,
+        read=files.read,
+        holders=files.holders,
+        stopped_by=ended,
+        cold_seconds=[run.wall_seconds for run in runs if is_measured(run)],
+    )
+
+
+def _announce(repeats: Repeats, *, runs: Sequence[Run], paired: bool) -> str:
+    num_planned = repeats.num_warmup + repeats.num_counted
+    # Before the first run their number may still change.
+    of = f" of {num_planned}" if runs else ""
+    text = f"run {len(runs) + 1}{of}" + (" (warm-up)" if len(runs) < repeats.num_warmup else "")
     if runs:
-        left = runs[-1].wall_seconds * (num_planned - index) * (2 if paired else 1)
+        left = runs[-1].wall_seconds * (num_planned - len(runs)) * (2 if paired else 1)
         text += f", the last took {runs[-1].wall_seconds:.1f} s, about {left:.0f} s left"
     return text

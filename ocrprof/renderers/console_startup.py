@@ -23,12 +23,12 @@ def head(report: StartupReport, *, width: int) -> list[Line]:
         *paragraph(figures_startup.what_was_run(report), width=width),
     ]
     total = figures_startup.time_to_milestone(report)
+    cold = paragraph(plain(figures_checks.cold_line(report.cold)), width=width, style="title") if report.cold else []
     if total is None:
-        return lines
+        return [*lines, *cold]
     interval = (
         f"  95 % interval {format_seconds(total.ci95[0])} to {format_seconds(total.ci95[1])}" if total.ci95 else ""
     )
-    cold = paragraph(plain(figures_checks.cold_line(report.cold)), width=width, style="title") if report.cold else []
     name = figures_startup.name_of_milestone(report)
     return [
         *lines,

@@ -4,6 +4,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass
 
+from ocrprof.plan import DEFAULT_RUNS
 from ocrprof.renderers.figures import line_scale, milestone_name, notes_of, phase_name, run_failure
 from ocrprof.renderers.places import plain
 from ocrprof.results.model import PHASES, Run, StartupReport, Statistic
@@ -61,7 +62,14 @@ def run_count(report: StartupReport) -> str:
     """`5 runs after 1 to warm up`."""
     num_runs = len(counted_runs(report))
     num_warmup = len(report.runs) - num_runs
-    return f"{num_runs} run{'s' if num_runs != 1 else ''}" + (f" after {num_warmup} to warm up" if num_warmup else "")
+    cold = "cold " if report.cache == "cold" else ""
+    text = f"{num_runs} {cold}run{'s' if num_runs != 1 else ''}" + (
+        f" after {num_warmup} to warm up" if num_warmup else ""
+    )
+    chosen_by = report.repeats.chosen_by_seconds if report.repeats else None
+    if chosen_by is None or report.repeats is None or report.repeats.num_counted >= DEFAULT_RUNS:
+        return text
+    return f"{text} (not {DEFAULT_RUNS}: the first took {format_seconds(chosen_by)})"
 
 
 def time_to_milestone(report: StartupReport) -> Statistic | None:
@@ -154,7 +162,7 @@ def last_stderr(report: StartupReport) -> list[str]:
 
 
 def run_notes(report: StartupReport) -> list[str]:
-    """The other clocks and counts of the runs: import time wherever it fell, processor time, processes."""
+    """The other clocks and counts of the runs: imports wherever they fell, processor time, processes, the warm-up."""
     runs = [run for run in counted_runs(report) if run.phases]
     if not runs:
         return []
@@ -166,6 +174,9 @@ def run_notes(report: StartupReport) -> list[str]:
     roles = Counter(process.role for process in runs[-1].processes)
     if roles.total() > 1:
         notes.append("processes: " + ", ".join(f"{count} {role}" for role, count in roles.items()))
+    warmups = [run for run in report.runs if run.warmup and run.reached]
+    if warmups:
+        notes.append(f"the warm-up run took {format_seconds(warmups[0].wall_seconds)}")
     return notes
 
 

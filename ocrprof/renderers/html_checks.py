@@ -21,14 +21,16 @@ def _cold(cold: ColdStarts) -> list[Html | None]:
         ("cold", [pair.cold_seconds for pair in cold.pairs]),
         ("warm", [pair.warm_seconds for pair in cold.pairs]),
     ]
-    files, title = (
-        (cold.largest, "largest files read") if cold.achieved else (cold.resident, "stayed in the page cache")
-    )
+    files, title, total_bytes = cold.largest, "largest files read", cold.bytes
+    if not cold.achieved:
+        files, title = cold.resident, "stayed in the page cache"
+    elif cold.read_bytes:
+        files, title, total_bytes = cold.most_read, "most read from the disk", cold.read_bytes
     return [
         tag("h3", "A cold page cache"),
         paragraph(figures_checks.cold_line(cold)),
         paired_strip(seconds) if cold.pairs else None,
-        _files(files, title, total_bytes=cold.bytes) if files else None,
+        _files(files, title, total_bytes=total_bytes) if files else None,
         paragraph("Cold is the page cache alone: not directory entries, nor a server’s cache.", class_="note"),
     ]
 

@@ -102,6 +102,8 @@ def _verified(proof: Verification, module: str, phase: str, *, cwd: str) -> list
         pairs = f"{len(proof.pairs)} pair{'s' if len(proof.pairs) != 1 else ''} of runs, seed {proof.seed}"
         facts.append(("measured", f"{_with_interval(proof.saving)} ({pairs})"))
         facts.append(("in loads", _with_interval(proof.loading_saving)))
+        if proof.cpu_saving is not None:
+            facts.append(("processor", _with_interval(proof.cpu_saving)))
         facts.append(("not loaded", _not_loaded(proof)))
     if proof.touch is not None:
         moved = f"deferred to {_phase(proof.touch.phase)}, not saved"

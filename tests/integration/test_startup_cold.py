@@ -7,6 +7,7 @@ import pytest
 from recording import PYTHON, TARGETS, record
 from test_cli import ocrprof, report_in
 
+from ocrprof.measure.cold_files import ColdFiles
 from ocrprof.measure.page_cache import evict, resident_bytes
 
 READS_A_LIBRARY = """
@@ -73,4 +74,52 @@ def test_no_cold_figure_is_given_where_a_running_process_keeps_the_files(tmp_pat
     assert result.returncode == 3, result.stderr
     cold = report_in(tmp_path / "out")["cold"]
     assert (cold["achieved"], cold["cold_seconds"]) == (False, None)
+    assert "cold not achieved" in result.stdout
+    # We hold the interpreter's libraries, and so does every other Python on the machine.
+    assert cold["holders"]
+    assert f"mapped by pid {cold['holders'][0]['pid']} (" in " ".join(result.stdout.split())
+
+
+def test_another_process_that_keeps_a_file_is_named(library):
+    holder = subprocess.Popen(
+        [PYTHON, "-c", READS_A_LIBRARY + "print('mapped', flush=True)\nsys.stdin.read()\n", library],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert holder.stdout.readline()
+        assert holder.stdout.readline() == "mapped\n"
+        folder = library.parent / "run"
+        folder.mkdir()
+        (folder / "files-1.txt").write_text(f"{library}\n")
+        files = ColdFiles(folder)
+        assert not files.evict()
+        (held,) = files.holders
+        assert (held.pid, held.files, held.bytes) == (holder.pid, [str(library)], library.stat().st_size)
+        assert held.argv[-1] == str(library)
+    finally:
+        holder.communicate("")
+    assert files.evict()
+    assert files.holders == []
+
+
+def test_cold_runs_alone_are_counted_and_told_as_cold(tmp_path, library):
+    script = tmp_path / "script.py"
+    script.write_text(READS_A_LIBRARY)
+    result = ocrprof("startup", "--runs", "2", "--cache", "cold", "-o", "out", "--", PYTHON, str(script), str(library),
+                     cwd=tmp_path)  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = report_in(tmp_path / "out")
+    assert (report["cache"], report["cold"]["cold_seconds"]["n"], report["cold"]["pairs"]) == ("cold", 2, [])
+    assert report["cold"]["most_read"][0]["path"] == str(library)
+    assert report["cold"]["read_bytes"] >= library.stat().st_size
+    assert "2 cold runs after 1 to warm up" in result.stdout
+
+
+def test_cold_runs_that_cannot_be_cold_are_not_made(tmp_path):
+    result = ocrprof("startup", "--cache", "cold", "-o", "out", "--", PYTHON, str(TARGETS / "stdlib_script.py"),
+                     cwd=tmp_path)  # fmt: skip
+    assert result.returncode == 3, result.stdout + result.stderr
+    report = report_in(tmp_path / "out")
+    assert [run["warmup"] for run in report["runs"]] == [True]
+    assert report["summary"] == {}
     assert "cold not achieved" in result.stdout

@@ -50,3 +50,28 @@ def test_a_probe_has_no_milestone_but_the_end(tmp_path):
     with pytest.raises(OcrprofError, match="exclude each other"):
         plan(tmp_path / "out", probe="help", until="model")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("first_seconds", "changes", "expected"),
+    [
+        (10.0, {}, 5),
+        (100.0, {}, 5),
+        (130.0, {}, 3),
+        (115.0, {}, 4),
+        (400.0, {}, 3),
+        (60.0, {"what_if": "torch", "verify": True}, 4),
+        (40.0, {"cache": "both", "check_overhead": True}, 3),
+        (400.0, {"runs": 9}, 9),
+    ],
+)
+def test_the_number_of_runs_keeps_all_of_them_within_ten_minutes(tmp_path, first_seconds, changes, expected):
+    chosen = plan(tmp_path / "out", **{"runs": None, **changes})
+    assert chosen.num_runs(first_seconds=first_seconds) == expected
+
+
+@pytest.mark.parametrize("changes", [{"warmup": 0}, {"check_overhead": True}, {"what_if": "torch", "verify": True}])
+def test_cold_runs_need_a_run_that_lists_the_files_and_stand_alone(tmp_path, changes):
+    with pytest.raises(OcrprofError, match="--cache cold"):
+        plan(tmp_path / "out", cache="cold", **changes)
+    assert not (tmp_path / "out").exists()

@@ -3,7 +3,7 @@
 from ocrprof.results.model.action_plan import Action, ActionPlan
 from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts, RepeatedCalls
-from ocrprof.results.model.checks import ColdPair, ColdStarts, FileSize, Overhead, OverheadPair
+from ocrprof.results.model.checks import ColdPair, ColdStarts, FileHolder, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.hydra import Calls, Composition, ConfigFile, Conversion, HydraFigures, Instantiation
@@ -34,6 +34,7 @@ from ocrprof.results.model.processes import (
     Worker,
     WorkerGroup,
 )
+from ocrprof.results.model.repeats import Repeats
 from ocrprof.results.model.reports import (
     SCHEMA,
     AnyReport,
@@ -45,6 +46,7 @@ from ocrprof.results.model.reports import (
 )
 from ocrprof.results.model.runs import PHASES, Milestone, Phase, Process, Run, RunStatus, Segment
 from ocrprof.results.model.samples import HotLine, SampledPiece, Samples, StackLine
+from ocrprof.results.model.surroundings import Surroundings
 from ocrprof.results.model.values import Location, Part, Priority, Statistic, Value
 from ocrprof.results.model.work import Construction, FileAccess, FileScan, NetworkWait
 
@@ -68,6 +70,7 @@ __all__ = [
     "DoctorReport",
     "Environment",
     "FileAccess",
+    "FileHolder",
     "FileScan",
     "FileSize",
     "Finding",
@@ -101,6 +104,7 @@ __all__ = [
     "RankFigures",
     "RankWait",
     "RepeatedCalls",
+    "Repeats",
     "Report",
     "RerunLine",
     "Run",
@@ -114,6 +118,7 @@ __all__ = [
     "StackLine",
     "StartupReport",
     "Statistic",
+    "Surroundings",
     "TargetInfo",
     "Tool",
     "Touch",

@@ -182,6 +182,8 @@ class LazyPair(Value):
     lazy_seconds: float
     ordinary_loading_seconds: float
     lazy_loading_seconds: float
+    ordinary_cpu_seconds: float | None = None
+    lazy_cpu_seconds: float | None = None
 
 
 class Verification(Value):
@@ -194,6 +196,7 @@ class Verification(Value):
     pairs: list[LazyPair] = []
     saving: Statistic | None = None
     loading_saving: Statistic | None = None
+    cpu_saving: Statistic | None = Field(default=None, description="of processor time: it waits for no other process")
     num_not_loaded: int = Field(default=0, description="of the predicted modules, in the last lazy run")
     loaded_anyway: list[str] = Field(default=[], description="the others of them")
     touch: Touch | None = Field(default=None, description="what loaded the module before the milestone after all")

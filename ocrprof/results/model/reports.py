@@ -35,6 +35,7 @@ from ocrprof.results.model.imports import (
 )
 from ocrprof.results.model.loops import LoopStatistics, Memory
 from ocrprof.results.model.processes import RankFigures, WorkerGroup
+from ocrprof.results.model.repeats import Repeats
 from ocrprof.results.model.runs import Run, Segment
 from ocrprof.results.model.samples import Samples
 from ocrprof.results.model.values import Location, Priority, Value
@@ -76,6 +77,8 @@ class StartupReport(Value):
     observer: Observer
     until: str
     probe: Probe | None = Field(default=None, description="the question put to the target; its argv ends with it")
+    cache: Literal["warm", "cold"] = Field(default="warm", description="of the page cache before each counted run")
+    repeats: Repeats | None = Field(default=None, description="None in reports of older versions")
     overhead: Overhead | None = None
     cold: ColdStarts | None = None
     runs: list[Run]
@@ -97,6 +100,11 @@ class StartupReport(Value):
     file_access: list[FileAccess] = Field(default=[], description="at level full, up to the first step")
     file_scans: list[FileScan] = Field(default=[], description="at level full, up to the first step")
     network: list[NetworkWait] = Field(default=[], description="at level full")
+    calls: CallCounts | None = Field(default=None, description="at level full, from two further runs")
+    deprecated_modules: list[DeprecatedModule] = []
+    compilation: Compilation | None = Field(default=None, description="None where every module had its bytecode")
+    workers: list[WorkerGroup] = []
+    ranks: RankFigures | None = Field(default=None, description="None where there are not several")
     samples: Samples | None = Field(default=None, description="at level full, from a further run")
     sources: SourceReading | None = None
     savings: list[Saving] = []
@@ -114,11 +122,6 @@ class BaselineReport(Value):
     schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
     kind: Literal["baseline"] = "baseline"
     created: str
-    calls: CallCounts | None = Field(default=None, description="at level full, from two further runs")
-    deprecated_modules: list[DeprecatedModule] = []
-    compilation: Compilation | None = Field(default=None, description="None where every module had its bytecode")
-    workers: list[WorkerGroup] = []
-    ranks: RankFigures | None = Field(default=None, description="None where there are not several")
     tool: Tool
     target: TargetInfo
     environment: Environment

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ocrprof.results.model.surroundings import Surroundings
 from ocrprof.results.model.values import Value
 
 PHASES = (
@@ -54,8 +55,8 @@ class Process(Value):
     pid: int
     parent_pid: int
     role: Literal["main", "worker", "rank", "launcher", "helper"]
-    argv: list[str]
     rank: int | None = None
+    argv: list[str]
     start_seconds: float = Field(description="from the spawn of the target to this process's recorder")
     end_seconds: float | None = None
     num_loads: int = 0
@@ -73,8 +74,9 @@ class Run(Value):
     phases: list[Phase] = []
     processes: list[Process] = []
     failing_phase: str | None = None
-    stderr_tail: list[str] = []
     failing_rank: int | None = Field(default=None, description="of several, the one whose phase that is")
+    stderr_tail: list[str] = []
     stack: list[str] = Field(default=[], description="of a target that hung, where py-spy could look")
     imports_anywhere_seconds: float = 0.0
     cpu_seconds: float | None = None
+    surroundings: Surroundings | None = None
