@@ -4,8 +4,8 @@
 
 Each case is a small program that imports several heavy libraries, and one of them. Its saving is predicted from
 ordinary starts, and measured by pairs of an ordinary start and one in which that module is loaded lazily; both end
-where the imports do. `within` says whether the two differ by at most 20 % of the measured saving or 50 ms. A wide interval is
-a noisy machine: nothing can be concluded from it.
+where the imports do. `within` says whether the two differ by at most 20 % of the measured saving or 50 ms. A wide
+interval is a noisy machine: nothing can be concluded from it.
 """
 
 import argparse
