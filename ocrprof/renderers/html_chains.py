@@ -20,7 +20,7 @@ def html_section(report: StartupReport) -> Html | None:
         "Who pulls it in",
         _asked(report),
         paragraph(note, class_="note"),
-        tag("div", *(_entry(row, report) for row in shown), class_="chains"),
+        tag("div", *(_entry(row, report, opened=number == 0) for number, row in enumerate(shown)), class_="chains"),
         anchor="chains",
     )
 
@@ -42,7 +42,7 @@ def _asked(report: StartupReport) -> Html | None:
     )
 
 
-def _entry(row: PackageRow, report: StartupReport) -> Html:
+def _entry(row: PackageRow, report: StartupReport, *, opened: bool) -> Html:
     steps = chain_steps(row.chain, cwd=report.target.cwd)
     facts = [f"{format_seconds(row.self_seconds)} in itself"]
     if row.dominated_seconds > row.self_seconds:
@@ -55,6 +55,7 @@ def _entry(row: PackageRow, report: StartupReport) -> Html:
         _dominated(row, report),
         id=package_anchor(row.package),
         data_package=row.package,
+        open="open" if opened else None,
     )
 
 

@@ -19,6 +19,7 @@ _COLORS = {
     "rest of composing": "gray",
     "plugin scan": "brown",
     "logging": "olive",
+    "resolvers and OmegaConf": "violet",
 }
 
 
@@ -32,7 +33,7 @@ def html_section(report: StartupReport) -> Html | None:
     return section(
         "Configuration by Hydra",
         paragraph(tag("b", format_seconds(hydra.seconds)), f" in Hydra and OmegaConf. {_instantiate(hydra)}"),
-        stack(bars, label="what composing, the plugin scan and the set-up of logging are made of"),
+        stack(bars, label="what configuration is made of"),
         legend(bars),
         _compositions(hydra.compositions, cwd=cwd),
         _files(hydra.files, cwd=cwd) if hydra.files else None,
@@ -63,12 +64,14 @@ def _parts(one: Composition) -> dict[str, float]:
 
 
 def _bars(hydra: HydraFigures) -> list[Bar]:
-    """All compositions together, beside the scan for plugins and the set-up of logging."""
+    """All compositions together, and what else Hydra and OmegaConf did."""
     sums: dict[str, float] = {}
     for one in hydra.compositions:
         for name, seconds in _parts(one).items():
             sums[name] = sums.get(name, 0.0) + seconds
     sums |= {"plugin scan": hydra.plugins_seconds, "logging": hydra.logging_seconds}
+    # Resolvers and conversions run inside each other, and in compositions too: what is left is told as one.
+    sums["resolvers and OmegaConf"] = max(0.0, hydra.seconds - sum(sums.values()))
     total = sum(sums.values()) or 1.0
     return [_bar(name, seconds, seconds / total) for name, seconds in sums.items() if seconds > 0]
 

@@ -87,6 +87,7 @@ def _package_table(report: StartupReport) -> Html:
     shown = shown_packages(report)
     others = [package for package in report.packages if package not in shown]
     longest = max(package.self_seconds for package in shown)
+    split = any(package.parts.total_seconds for package in shown)
     rows = [
         [
             package_link(package.package, shown, class_=f"owner {package.owner}"),
@@ -94,7 +95,7 @@ def _package_table(report: StartupReport) -> Html:
             bar_cell(package.self_seconds / longest if longest else 0.0, OWNER_COLORS[package.owner]),
             scale.text(package.inclusive_seconds),
             scale.text(package.dominated_seconds) if package.dominated_seconds else "",
-            *(scale.text(seconds) if seconds else "" for seconds in _in_parts(package)),
+            *(scale.text(seconds) if seconds else "" for seconds in (_in_parts(package) if split else ())),
             str(package.num_modules),
             code(place(package.first_importer, cwd=report.target.cwd)),
         ]
@@ -107,9 +108,7 @@ def _package_table(report: StartupReport) -> Html:
         "",
         f"inclusive {unit}",
         f"only through it {unit}",
-        f"exec {unit}",
-        f"dlopen {unit}",
-        f"files {unit}",
+        *([f"exec {unit}", f"dlopen {unit}", f"files {unit}"] if split else []),
         "modules",
         "first imported by",
     ]
@@ -117,4 +116,7 @@ def _package_table(report: StartupReport) -> Html:
     note = f"{len(others)} more packages, {rest} in themselves. " if others else ""
     if report.inserted_modules:
         note += f"{len(report.inserted_modules)} modules came without a load."
-    return join(table(titles, rows, align="lrlrrrrrrl"), paragraph(note, class_="note") if note else None)
+    return join(
+        table(titles, rows, align="lrlrr" + ("rrr" if split else "") + "rl"),
+        paragraph(note, class_="note") if note else None,
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ocrprof.renderers.places import plain
 
 _VOID = frozenset({"br", "input", "meta", "wbr"})
-_BREAKS = re.compile(r"(?<=[/.:])(?=\w)")
+_AFTER_FOLDER, _AFTER_DOT = re.compile(r"(?<=/)(?=\w)"), re.compile(r"(?<=\.)(?=\w)")
 
 
 class Html(str):
@@ -43,8 +43,8 @@ def tag(name: str, /, *children: str | None, **attributes: str | float | None) -
 
 
 def code(words: str, *, class_: str | None = None) -> Html:
-    """A path or a dotted name; a line may end behind its slashes and dots."""
-    pieces = _BREAKS.split(words)
+    """A path, which may be broken behind its slashes, or a dotted name, behind its dots."""
+    pieces = (_AFTER_FOLDER if "/" in words else _AFTER_DOT).split(words)
     return tag("code", join(*pieces, by=tag("wbr")), class_=class_)
 
 

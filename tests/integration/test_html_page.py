@@ -70,7 +70,7 @@ def test_a_page_opened_by_a_link_to_a_package_opens_its_chain(page, tmp_path):
         folder=tmp_path,
         fragment="#package-json",
     )
-    assert seen["open"] == ["package-json"]
+    assert "package-json" in seen["open"]
 
 
 def test_arrows_go_from_box_to_box_and_enter_opens_one(page, tmp_path):
