@@ -13,7 +13,7 @@ from ocrprof.units import format_seconds
 
 _MIN_SECONDS = 0.2
 _MIN_SHARE = 0.03
-_MIN_SHARE_OF_SCANS = 0.01
+_MIN_SHARE_OF_SCANS = 0.005
 _MIN_ACCESSES = 100
 _BUILDS_DATA = ("dataset.init", "datamodule.init", "data.prepare", "data.setup")
 

@@ -17,7 +17,7 @@ from ocrprof.units import format_seconds
 _MIN_SECONDS = 0.2
 _MIN_DATASET_SECONDS = 0.1
 _MIN_COMPILE_SECONDS = 0.1
-_MIN_SHARE = 0.01
+_MIN_SHARE = 0.005
 _NOT_THE_PROGRAMS = ("lightning", "pytorch_lightning", "torchmetrics")
 _BUILT_AFTER_LOGGERS = ("dataset.init", "datamodule.init", "model.init")
 

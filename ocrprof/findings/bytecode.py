@@ -12,7 +12,7 @@ from ocrprof.results.startup import representative
 from ocrprof.units import format_seconds
 
 _MIN_SECONDS = 0.1
-_MIN_SHARE = 0.01
+_MIN_SHARE = 0.005
 
 
 def compiled_modules(report: StartupReport) -> list[Finding]:

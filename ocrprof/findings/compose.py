@@ -11,7 +11,7 @@ from ocrprof.results.model import Calls, Finding, HydraFigures, StartupReport
 from ocrprof.units import format_seconds
 
 _MIN_CALLS = 100
-_MIN_RESOLVER_SECONDS, _MIN_RESOLVER_SHARE = 0.1, 0.01
+_MIN_RESOLVER_SECONDS, _MIN_RESOLVER_SHARE = 0.1, 0.005
 _MIN_PLUGINS_SECONDS, _MIN_PLUGINS_SHARE = 0.3, 0.01
 _MIN_COMPOSE_SECONDS, _MIN_COMPOSE_SHARE = 0.5, 0.03
 

@@ -14,7 +14,7 @@ from ocrprof.results.model import Construction, Finding, Part, StartupReport
 from ocrprof.units import format_seconds
 
 _MIN_SECONDS = 0.2
-_MIN_SHARE = 0.01
+_MIN_SHARE = 0.005
 
 
 def slow_module_inits(report: StartupReport) -> list[Finding]:

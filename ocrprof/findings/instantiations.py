@@ -9,7 +9,7 @@ from ocrprof.results.model import Finding, Instantiation, StartupReport
 from ocrprof.units import format_seconds
 
 _MIN_SECONDS = 0.1
-_MIN_SHARE = 0.01
+_MIN_SHARE = 0.005
 
 
 def duplicate_instantiations(report: StartupReport) -> list[Finding]:

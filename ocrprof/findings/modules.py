@@ -18,7 +18,7 @@ _LATE = {
     "first_step": "the first step",
 }
 _MIN_LATE_SECONDS = 0.1
-_MIN_LATE_SHARE = 0.01
+_MIN_LATE_SHARE = 0.005
 _MIN_TWICE_SECONDS = 0.02
 
 
