@@ -17,15 +17,17 @@ MODEL_GROUPS = ("model", "encoder", "decoder", "head")
 def evaluate(cfg: Any) -> None:
     """Nothing; scores are printed and written to metrics.json. `cfg` is configs/evaluate.yaml as composed."""
     from pipeline.config import check_config, check_file, check_records
+    from pipeline.loading import kept_from_collector
     from pipeline.schema import Evaluate
 
     values = check_config(cfg, Evaluate)
     check_file("checkpoint", cfg.checkpoint)
     check_records(values["data"], split=cfg.split if values["data"].get(cfg.split) else "val")
 
-    from lightning.pytorch import seed_everything
+    with kept_from_collector():
+        from lightning.pytorch import seed_everything
 
-    from pipeline.build import build_datamodule, build_module, build_trainer, interrupts_raised
+        from pipeline.build import build_datamodule, build_module, build_trainer, interrupts_raised
 
     seed_everything(cfg.seed, workers=True)
     checkpoint = load_checkpoint(cfg.checkpoint)

@@ -10,6 +10,7 @@ from typing import Any
 def train(cfg: Any) -> None:
     """Nothing; checkpoints lie in `cfg.paths.output_dir`. `cfg` is configs/train.yaml as composed."""
     from pipeline.config import check_config, check_file, check_records
+    from pipeline.loading import kept_from_collector
     from pipeline.schema import Train
 
     values = check_config(cfg, Train)
@@ -17,9 +18,10 @@ def train(cfg: Any) -> None:
         check_records(values["data"], split=split)
     check_file("resume", cfg.resume)
 
-    from lightning.pytorch import seed_everything
+    with kept_from_collector():
+        from lightning.pytorch import seed_everything
 
-    from pipeline.build import build_datamodule, build_module, build_trainer, interrupts_raised
+        from pipeline.build import build_datamodule, build_module, build_trainer, interrupts_raised
 
     seed_everything(cfg.seed, workers=True)
     datamodule = build_datamodule(cfg)

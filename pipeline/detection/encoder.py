@@ -9,7 +9,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from pipeline.optional import left_out
+from pipeline.loading import left_out
 
 # timm's training script can log to wandb, so that timm imports it wherever it is installed: 0.7 s of every start.
 with left_out("wandb"):
