@@ -18,7 +18,11 @@ def install(recorder: "Recorder", watch: "Any") -> None:
         recorder.note("this Python's importlib has no lock of a module: waits for other threads are part of self times")
     else:
         lock.acquire = recorder.load("imports").trimmed(_watch_lock(watch, lock.acquire))
-    _Garbage(recorder)
+    if sys.version_info >= (3, 10):
+        _Garbage(recorder)
+    else:
+        # There the module `gc` can only be made as a loaded one, and its callbacks outlive what they need.
+        recorder.note("collections of garbage are timed from Python 3.10 on")
 
 
 def _watch_lock(watch: "Any", original: "Callable[..., object]") -> "Callable[..., object]":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ocrprof.recorder.core import Recorder
 
 _LOGGER_GRACE_SECONDS = 3.0
+_kept: "list[ModuleType]" = []
 
 
 def stop_at_milestone(recorder: "Recorder", name: str, at: int) -> None:
@@ -111,4 +112,6 @@ def register_exit(recorder: "Recorder") -> None:
         spec = sys.modules["_frozen_importlib"].BuiltinImporter.find_spec("atexit")
         atexit = sys.modules["_imp"].create_builtin(spec)
         sys.modules["_imp"].exec_builtin(atexit)
+    # Python 3.9 calls into the module at exit without a reference of its own.
+    _kept.append(atexit)
     atexit.register(lambda: _ended(recorder))
