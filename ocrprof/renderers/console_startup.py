@@ -3,7 +3,16 @@
 from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers, import_parts
 from ocrprof.renderers.console_lines import bar_text, class_name, keep_place, paragraph, section, table_lines
 from ocrprof.renderers.figures_phases import phase_notes
-from ocrprof.renderers.places import chain_text, keep_head, keep_parts, keep_tail, keep_tail_of_name, place, plain
+from ocrprof.renderers.places import (
+    built_at,
+    chain_text,
+    keep_head,
+    keep_parts,
+    keep_tail,
+    keep_tail_of_name,
+    place,
+    plain,
+)
 from ocrprof.renderers.terminal import Line
 from ocrprof.results.model import StartupReport, Statistic
 from ocrprof.units import format_percent, format_seconds
@@ -231,7 +240,7 @@ def constructions(report: StartupReport, *, width: int) -> list[Line]:
                 keep_head(class_name(row.name), 24) if row.name != row.kind else "",
                 scale.text(row.self_seconds),
                 scale.text(row.seconds),
-                place(row.location, cwd=report.target.cwd) or figures.evidence_text(row.attributes),
+                place(built_at(row), cwd=report.target.cwd) or figures.evidence_text(row.attributes),
             ]
         )
     lines = table_lines(table, align="<<>><", width=width, shorten=keep_place)

@@ -3,8 +3,8 @@
 from ocrprof.renderers import figures
 from ocrprof.renderers.html_parts import phase_color, subject, swatch
 from ocrprof.renderers.markup import Html, code, join, section, table, tag
-from ocrprof.renderers.places import place
-from ocrprof.results.model import Construction, Location, StartupReport
+from ocrprof.renderers.places import built_at, place
+from ocrprof.results.model import Construction, StartupReport
 from ocrprof.units import format_seconds
 
 _NUM_BUILT = 30
@@ -34,15 +34,11 @@ def html_section(report: StartupReport) -> Html | None:
 
 
 def _where(one: Construction, *, cwd: str) -> Html:
-    """Its own line, or that of its caller with what else its hook tells."""
-    if one.location:
-        return code(place(one.location, cwd=cwd))
+    """Its line, and below that of a caller what else its hook tells."""
     told = {key: value for key, value in one.attributes.items() if key != "by"}
-    match one.attributes.get("by"):
-        case [str(file), int(line)]:
-            caller = code(place(Location(file=file, line=line), cwd=cwd))
-            return join(caller, tag("small", figures.evidence_text(told)))
-    return tag("small", figures.evidence_text(one.attributes))
+    facts = tag("small", figures.evidence_text(told)) if told and one.location is None else None
+    where = place(built_at(one), cwd=cwd)
+    return join(code(where) if where else None, facts)
 
 
 def _parts(one: Construction) -> Html | None:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from itertools import groupby, pairwise
 
-from ocrprof.results.model import Location
+from ocrprof.results.model import Construction, Location
 
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/")
 _STANDARD_LIBRARY = re.compile(r"^.*/lib(?:64)?/(?=python3\.\d+/)")
@@ -34,6 +34,14 @@ def short_path(file: str, *, cwd: str) -> str:
 def place(location: Location | None, *, cwd: str) -> str:
     """`ocr/train.py:12`, or an empty text."""
     return f"{short_path(location.file, cwd=cwd)}:{location.line}" if location else ""
+
+
+def built_at(one: Construction) -> Location | None:
+    """The line of what was built, or that of its caller where its hook tells no other; None where neither is known."""
+    match one.attributes.get("by"):
+        case [str(file), int(line)] if one.location is None:
+            return Location(file=file, line=line)
+    return one.location
 
 
 def chain_text(chain: list[str], *, cwd: str) -> str:

@@ -2,7 +2,17 @@
 
 import pytest
 
-from ocrprof.renderers.places import chain_text, keep_head, keep_tail, keep_tail_of_name, num_cells, short_path, wrap
+from ocrprof.renderers.places import (
+    built_at,
+    chain_text,
+    keep_head,
+    keep_tail,
+    keep_tail_of_name,
+    num_cells,
+    short_path,
+    wrap,
+)
+from ocrprof.results.model import Construction, Location
 
 CWD = "/home/ana/ocr"
 
@@ -65,3 +75,17 @@ def test_a_chain_through_many_modules_of_one_package_tells_the_first_and_the_las
     inside = [f"torch.part{index} (/x/torch/part{index}.py:{index})" for index in range(1, 8)]
     chain = ["__main__ (/home/ana/ocr/train.py:7)", "torch (/x/torch/__init__.py:2643)", *inside, "sympy"]
     assert chain_text(chain, cwd=CWD) == "train.py:7 → torch:2643 → … → torch.part7:7 → sympy"
+
+
+def test_what_has_no_line_of_its_own_stands_at_its_caller():
+    def built(**changes: object) -> Construction:
+        return Construction(
+            kind="hydra.compose", name="hydra.compose", seconds=1, self_seconds=1, start_seconds=0, phase="config",
+            **changes,
+        )  # fmt: skip
+
+    caller = {"by": ["/home/ana/train.py", 36], "config": "train"}
+    assert built_at(built(attributes=caller)) == Location(file="/home/ana/train.py", line=36)
+    own = Location(file="/home/ana/model.py", line=3)
+    assert built_at(built(attributes=caller, location=own)) == own
+    assert built_at(built(attributes={"by": None})) is None
