@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict, is_typeddict
 
+from pipeline.compiled import Kernels
+
 FOREIGN = "a _target_ of another package"
 
 Count = Annotated[int, Field(ge=1)]
@@ -153,6 +155,7 @@ class DBPostprocess(Part, total=False):
     unclip_ratio: Positive
     max_candidates: Count
     min_size: PositiveOrZero
+    num_threads: Count
 
 
 class CLEval(Part, total=False):
@@ -169,6 +172,7 @@ class CLEval(Part, total=False):
     scale_wise: bool
     scale_bins: Annotated[list[PositiveOrZero], Field(min_length=2), AfterValidator(_rising)]
     keep_image_counters: bool
+    kernels: Kernels
 
 
 class DetectionModule(Part, total=False):
@@ -312,6 +316,7 @@ class DBTargets(Part, total=False):
     thresh_min: Share
     thresh_max: Share
     min_text_size: PositiveOrZero
+    kernels: Kernels
 
 
 class DBCollate(Part, total=False):

@@ -6,6 +6,7 @@ Constants of MhLiao/DB (65ca77a). Imports no torch: a map is looked at where Num
 import logging
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 logger = logging.getLogger(__name__)
+
+# Pixels from which on a mean by rows is faster than cv2.mean.
+_SMALL = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class DBPostprocess:
     pixels of the map high, and the grown one at least `min_size` + 2. It grows by `unclip_ratio` x area / perimeter
     (the reference uses 1.5 for boxes and 2.0 for polygons). At most `max_candidates` regions of an image are looked at.
 
+    `num_threads` images of a batch are worked on at once: OpenCV leaves Python to the others meanwhile.
+
     A kernel is a sixth to a quarter as high as its line, so the reference's `min_size` of 3 loses lines of up to 14
     pixels even from a perfect map, and 2 those of up to 12.
 
@@ -56,6 +62,7 @@ class DBPostprocess:
         max_candidates: int = 1000,
         min_size: float = 3.0,
         mode: Literal["box", "polygon"] = "box",
+        num_threads: int = 1,
     ) -> None:
         if mode not in ("box", "polygon"):
             raise ValueError(f"mode {mode!r}: must be 'box' or 'polygon'")
@@ -66,7 +73,10 @@ class DBPostprocess:
         self.unclip_ratio = unclip_ratio
         self.max_candidates = max_candidates
         self.min_size = min_size
+        if num_threads < 1:
+            raise ValueError(f"num_threads {num_threads}: must be at least 1")
         self.mode = mode
+        self.num_threads = num_threads
         self._truncation_reported = False
 
     def __call__(
@@ -86,32 +96,33 @@ class DBPostprocess:
         if maps.ndim != 4 or maps.shape[1] != 1:
             raise ValueError(f"probability map of shape {maps.shape}, not (B, 1, H, W)")
         maps = np.ascontiguousarray(maps[:, 0], dtype=np.float32)
-        if not math.isfinite(float(maps.sum())):
+        if not all(math.isfinite(each.ravel() @ each.ravel()) for each in maps):
             logger.warning("the probability map holds values that are not numbers: they count as background")
             maps = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
         extract = self._boxes if self.mode == "box" else self._polygons
-        return [
-            extract(prob_map, matrix, size) for prob_map, matrix, size in zip(maps, matrices, source_sizes, strict=True)
-        ]
+        images = list(zip(maps, matrices, source_sizes, strict=True))
+        if self.num_threads == 1 or len(images) < 2:
+            return [extract(*image) for image in images]
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            return list(pool.map(lambda image: extract(*image), images))
 
     def _boxes(self, prob_map: NDArray[np.float32], matrix: NDArray[Any], size: tuple[int, int]) -> Detections:
-        corners: list[NDArray[np.float32]] = []
-        scores: list[float] = []
-        for contour in self._contours(prob_map):
-            center, (width, height), angle = cv2.minAreaRect(contour)
-            if min(width, height) < self.min_size:
-                continue
-            score = mean_inside(prob_map, cv2.boxPoints((center, (width, height), angle)))
+        rectangles = [cv2.minAreaRect(contour) for contour in self._contours(prob_map)]
+        rectangles = [each for each in rectangles if min(each[1]) >= self.min_size]
+        if not rectangles:
+            return _no_boxes()
+        kept, corners = [], []
+        scores = means_inside(prob_map, np.stack([cv2.boxPoints(each) for each in rectangles]))
+        for (center, (width, height), angle), score in zip(rectangles, scores, strict=True):
             growth = self.unclip_ratio * width * height / (width + height)  # twice area x ratio / perimeter
-            if score < self.box_thresh or min(width, height) + growth < self.min_size + 2:
-                continue
-            corners.append(cv2.boxPoints((center, (width + growth, height + growth), angle)))
-            scores.append(score)
-        if not corners:
-            return Detections(np.zeros((0, 4, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
+            if score >= self.box_thresh and min(width, height) + growth >= self.min_size + 2:
+                corners.append(cv2.boxPoints((center, (width + growth, height + growth), angle)))
+                kept.append(score)
+        if not kept:
+            return _no_boxes()
         boxes = _to_source(in_reading_order(np.stack(corners)), matrix, size)
         inside = np.ptp(boxes, axis=1).min(axis=1) > 0
-        return Detections(boxes[inside], np.array(scores, dtype=np.float32)[inside])
+        return Detections(boxes[inside], np.array(kept, dtype=np.float32)[inside])
 
     def _polygons(self, prob_map: NDArray[np.float32], matrix: NDArray[Any], size: tuple[int, int]) -> Detections:
         polygons: list[NDArray[np.float32]] = []
@@ -156,17 +167,34 @@ class DBPostprocess:
 
 
 def mean_inside(prob_map: NDArray[np.float32], points: NDArray[np.floating] | NDArray[np.int32]) -> float:
-    """Mean of the map (H, W) over the polygon `points` (n, 2), border included, as OpenCV fills it.
+    """Mean of the map (H, W) over the polygon `points` (n, 2), as `means_inside`."""
+    return means_inside(prob_map, points[None])[0]
+
+
+def means_inside(prob_map: NDArray[np.float32], outlines: NDArray[np.floating] | NDArray[np.int32]) -> list[float]:
+    """Mean of the map (H, W) over each of M polygons (M, n, 2), border included, as OpenCV fills it.
 
     The points are truncated to integers relative to the corner of their bounding box, as in the reference: the score of
     a thin box moves by 0.1 to 0.2 with any other rounding.
     """
-    height, width = prob_map.shape
-    left, top = np.clip(np.floor(points.min(axis=0)).astype(int), 0, (width - 1, height - 1)).tolist()
-    right, bottom = np.clip(np.ceil(points.max(axis=0)).astype(int), 0, (width - 1, height - 1)).tolist()
-    mask = np.zeros((bottom - top + 1, right - left + 1), dtype=np.uint8)
-    cv2.fillPoly(mask, [(points - (left, top)).astype(np.int32)], 1)
-    return cv2.mean(prob_map[top : bottom + 1, left : right + 1], mask)[0]
+    last = prob_map.shape[1] - 1, prob_map.shape[0] - 1
+    low = np.clip(np.floor(outlines.min(axis=1)).astype(np.int64), 0, last)
+    high = np.clip(np.ceil(outlines.max(axis=1)).astype(np.int64), 0, last) + 1
+    relative = (outlines - low[:, None]).astype(np.int32)
+    means = []
+    for points, (left, top), (right, bottom) in zip(relative, low.tolist(), high.tolist(), strict=True):
+        mask = np.zeros((bottom - top, right - left), dtype=np.uint8)
+        cv2.fillPoly(mask, [points], 1)
+        means.append(_mean_where(mask, prob_map[top:bottom, left:right]))
+    return means
+
+
+def _mean_where(mask: NDArray[np.uint8], values: NDArray[np.float32]) -> float:
+    if mask.size < _SMALL:
+        return cv2.mean(values, mask)[0]
+    # Products by row in vectors: a third of cv2.mean's time, which looks at one pixel after the other.
+    sums = np.einsum("ij,ij->i", values, mask.astype(np.float32))
+    return float(sums.sum(dtype=np.float64)) / cv2.countNonZero(mask)
 
 
 def in_reading_order(corners: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -180,6 +208,10 @@ def in_reading_order(corners: NDArray[np.floating]) -> NDArray[np.floating]:
     left = np.take_along_axis(left, left[..., 1].argsort(axis=1, kind="stable")[..., None], axis=1)
     right = np.take_along_axis(right, right[..., 1].argsort(axis=1, kind="stable")[..., None], axis=1)
     return np.stack([left[:, 0], right[:, 0], right[:, 1], left[:, 1]], axis=1)
+
+
+def _no_boxes() -> Detections:
+    return Detections(np.zeros((0, 4, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
 
 
 def _to_source(points: NDArray[Any], matrix: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -292,3 +292,23 @@ def test_input_that_does_not_fit_together_is_refused(prob, to_source, sizes, mes
 def test_settings_without_a_meaning_are_refused(settings):
     with pytest.raises(ValueError, match="must"):
         DBPostprocess(**settings)
+
+
+def test_threads_give_the_detections_of_one_after_the_other():
+    maps = [kernels([quad(120, 30 + 4 * n, center=(320, 200), degrees=7 * n)]) for n in range(5)]
+    for expected, found in zip(detect(*maps), detect(*maps, num_threads=3), strict=True):
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+    with pytest.raises(ValueError, match="num_threads 0"):
+        DBPostprocess(num_threads=0)
+
+
+@pytest.mark.parametrize("side", [20, 300], ids=["small", "large"])
+def test_a_score_is_the_mean_over_the_pixels_that_opencv_fills(side):
+    prob = np.random.default_rng(0).random((400, 400), dtype=np.float32)
+    outline = quad(side, side / 2, center=(200, 200), degrees=33)
+    mask = np.zeros(prob.shape, dtype=np.uint8)
+    # Truncated from the corner of the bounding box, as the reference does.
+    low = np.floor(outline.min(axis=0)).astype(int)
+    cv2.fillPoly(mask, [(outline - low).astype(np.int32) + low.astype(np.int32)], 1)
+    assert mean_inside(prob, outline) == pytest.approx(prob[mask == 1].mean(dtype=np.float64), abs=1e-7)
