@@ -1,13 +1,11 @@
 """The hot lines of a sampled start as text: on a terminal, in Markdown, on a page."""
 
-from collections.abc import Iterable
-
 from ocrprof.renderers import figures
 from ocrprof.renderers.console_lines import paragraph, section
 from ocrprof.renderers.html_parts import bar_cell, phase_color, swatch
 from ocrprof.renderers.markdown_text import code as markdown_code
 from ocrprof.renderers.markdown_text import left_out, table_block, where, words
-from ocrprof.renderers.markup import Html, code, join, table, tag
+from ocrprof.renderers.markup import Html, code, join, more, table, tag
 from ocrprof.renderers.markup import paragraph as html_paragraph
 from ocrprof.renderers.markup import section as html_part
 from ocrprof.renderers.places import place, plain
@@ -65,7 +63,7 @@ def markdown_lines(report: StartupReport, *, num_rows: int) -> list[str]:
     ]
     if not rows:
         return []
-    titles = [f"hot lines, sampled every {_period(samples)}", "seconds", "line", "in", "mostly in"]
+    titles = [f"hot lines, sampled every {_period(samples)}", "seconds", "line", "function", "mostly in"]
     return table_block(titles, rows, align="lrlll") + left_out(len(found) - num_rows, "hot lines")
 
 
@@ -78,31 +76,35 @@ def html_section(report: StartupReport) -> Html | None:
         return html_part(HEADING, html_paragraph(f"Not sampled: {samples.failure}."), anchor="hot-lines")
     cwd = report.target.cwd
     parts: list[Html | None] = [html_paragraph("; ".join([_how(samples), *samples.notes]) + ".", class_="note")]
-    for piece in samples.pieces:
-        if piece.hot_lines:
-            parts += [_piece_heading(piece), _line_table(piece, cwd=cwd)]
+    shown = _shown(samples)
+    parts += [_drawn(piece, cwd=cwd) for piece in shown]
+    others = [piece for piece in samples.pieces if piece.hot_lines and piece not in shown]
+    if others:
+        parts.append(more("All other phases and constructions", *(_drawn(piece, cwd=cwd) for piece in others)))
     return html_part(_heading(samples), *parts, anchor="hot-lines")
 
 
-def _piece_heading(piece: SampledPiece) -> Html:
+def _drawn(piece: SampledPiece, *, cwd: str) -> Html:
     phase = piece.name if piece.kind == PHASE else PHASE_OF_SPAN.get(piece.kind, "unattributed")
-    return tag("h3", swatch(_title(piece), phase_color(phase)), f" {format_seconds(piece.seconds)}")
-
-
-def _line_table(piece: SampledPiece, *, cwd: str) -> Html:
-    phase = piece.name if piece.kind == PHASE else PHASE_OF_SPAN.get(piece.kind, "unattributed")
+    heading = tag("h3", swatch(_title(piece), phase_color(phase)), f": {format_seconds(piece.seconds)}")
     rows = [
         [
             _with_error(line),
             format_percent(line.share),
             bar_cell(line.share, phase_color(phase)),
-            join(*(code(place(one.location, cwd=cwd)) for one in line.lines), by=" → "),
+            _linked(line, cwd=cwd),
             code(line.lines[-1].function),
             code(_mostly_in(line, cwd=cwd)),
         ]
         for line in piece.hot_lines
     ]
-    return table(["seconds", "share", "", "line", "in", "mostly in"], rows, align="rrllll")
+    return join(heading, table(["seconds", "share", "", "line", "function", "mostly in"], rows, align="rrllll"))
+
+
+def _linked(line: HotLine, *, cwd: str) -> Html:
+    """The places as code, with arrows between them."""
+    before = "… → " if len(line.lines) > _NUM_PLACES else None
+    return tag("span", before, join(*(code(one) for one in _places(line, cwd=cwd)), by=" → "))
 
 
 def _shown(samples: Samples) -> list[SampledPiece]:
@@ -151,7 +153,7 @@ def _path(line: HotLine, *, cwd: str) -> str:
     return f"{' → '.join(_places(line, cwd=cwd))} {line.lines[-1].function}{beneath}"
 
 
-def _places(line: HotLine, *, cwd: str) -> Iterable[str]:
+def _places(line: HotLine, *, cwd: str) -> list[str]:
     """The last few of its lines: what leads there from the program's first line is the same for most."""
     return [place(one.location, cwd=cwd) for one in line.lines[-_NUM_PLACES:]]
 

@@ -46,7 +46,7 @@ def build_samples(
     status = "reached" if any(one.name == until for one in (*main.milestones, *main.marks)) else "ended_early"
     # The sampler writes its file after the program's end.
     end_ns = min(end_ns, main.end.at_ns) if main.end is not None else end_ns
-    timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status)
+    timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status, main=main)
     window = {"spawn_ns": spawn_ns, "end_ns": timeline.end_ns}
     stretches = shifted(stretches, alignment.offset_ns)
     sampled = Sampled(

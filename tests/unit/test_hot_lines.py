@@ -7,6 +7,7 @@ from sampled import PERIOD_NS, PROGRAM, body, body_load, stretches, trace
 
 from ocrprof.findings.hot_lines import with_hot_lines
 from ocrprof.findings.judging import finding
+from ocrprof.renderers.hot_lines import console_lines, html_section, markdown_lines
 from ocrprof.results.hot_lines import PHASE, Sampled, construction_pieces, phase_pieces, without_imports
 from ocrprof.results.intervals import Interval
 from ocrprof.results.model import Construction, Location
@@ -230,3 +231,28 @@ def test_findings_on_other_things_keep_their_words():
     assert (
         "hot_lines" not in judged("eager-evaluator", file=METRIC, evidence={"module": "ocr.module.OCRModule"}).evidence
     )
+
+
+def drawn(samples):
+    """(console, Markdown, HTML) of a report with these samples."""
+    report = start_of(process(marks={"first-step": 990}), end=1000).model_copy(update={"samples": samples})
+    console = "\n".join(line for line, _ in console_lines(report, width=80))
+    return console, "\n".join(markdown_lines(report, num_rows=2)), html_section(report)
+
+
+def test_the_texts_tell_a_line_its_error_and_where_it_leads():
+    console, markdown, page = drawn(samples_of(*run_of_a_module()))
+    assert "model.init OCRModule: 400 ms" in console
+    assert "300 ± 14 ms" in console
+    assert "ocr/module.py:7 OCRModule.__init__, mostly in torch/nn/init.py:12" in " ".join(console.split())
+    assert "phase model" not in console
+    assert max(map(len, console.splitlines())) <= 80
+    assert "| model.init OCRModule | 300 ± 14 ms | `ocr/module.py:7` |" in markdown
+    assert page.anchor == "hot-lines"
+    assert "3 samples failed" in page
+
+
+def test_the_texts_say_why_nothing_was_sampled_and_nothing_on_level_light():
+    events, records = run_of_a_module(bodies=MODULES[:1])
+    assert all("too few modules were loaded" in " ".join(text.split()) for text in drawn(samples_of(events, records)))
+    assert drawn(None) == ("", "", None)
