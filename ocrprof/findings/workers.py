@@ -15,6 +15,7 @@ _MIN_SHARE = 0.05
 _MIN_SKEW_SHARE = 0.10
 _MIN_UNEXPLAINED_SHARE = 0.20
 _MIN_PART_SECONDS = 1e-3
+_SERVER_SHARE = 0.5
 _NUM_NAMES = 4
 
 
@@ -52,6 +53,8 @@ def rank_skew(report: StartupReport) -> list[Finding]:
 
 def _slow_groups(groups: list[WorkerGroup], report: StartupReport, of_seconds: float) -> Finding:
     group = max(groups, key=lambda one: one.starting_seconds)
+    if group.server_seconds >= _SERVER_SHARE * group.starting_seconds:
+        return _slow_server(group, of_seconds)
     parts = part_seconds(group)
     most = max(parts, key=lambda name: parts[name])
     before = (group.first_batch_seconds or 0.0) - group.start_seconds
@@ -71,6 +74,21 @@ def _slow_groups(groups: list[WorkerGroup], report: StartupReport, of_seconds: f
             "packages": [part.name for part in group.packages[:_NUM_NAMES]],
         },
         advice=_advice(group, most, parts[most], cwd=report.target.cwd),
+    )
+
+
+def _slow_server(group: WorkerGroup, of_seconds: float) -> Finding:
+    server = format_seconds(group.server_seconds)
+    return finding(
+        "slow-workers",
+        f"The fork server takes {server} to be ready before it starts the first of {group.num_workers} workers",
+        seconds=group.server_seconds,
+        of_seconds=of_seconds,
+        location=group.created_at or group.iterated_at,
+        evidence={"workers": group.num_workers, "start_method": group.start_method, "server": group.server_seconds},
+        advice="The program waits while the server imports what it hands on. Start the server first thing under"
+        ' `if __name__ == "__main__":`, by `multiprocessing.forkserver.ensure_running()` behind'
+        " set_forkserver_preload: it then imports beside the program.",
     )
 
 

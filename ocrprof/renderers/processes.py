@@ -79,6 +79,8 @@ def group_line(group: WorkerGroup, *, cwd: str) -> str:
 def group_facts(group: WorkerGroup, *, cwd: str) -> list[str]:
     """What a worker did until then, when the first and the last were ready, what was imported and run again."""
     facts = [_parts(group), *_readiness(group)]
+    if group.server_seconds >= _MIN_PART_SECONDS:
+        facts.insert(0, f"the server that forks them takes {format_seconds(group.server_seconds)} to be ready itself")
     packages = [part for part in group.packages[:_NUM_PACKAGES] if part.seconds >= _MIN_PART_SECONDS]
     if packages:
         names = ", ".join(f"{part.name} {format_seconds(part.seconds)}" for part in packages)

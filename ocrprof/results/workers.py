@@ -123,8 +123,9 @@ def _group(
     first_batch_ns = _first_batch(parent, span)
     limit_ns = min(end_ns, first_batch_ns or end_ns)
     children = [by_pid.get(one.attributes.get("pid", 0)) for one in starts]
-    workers = [_worker(one, child, spawn_ns, end_ns) for one, child in zip(starts, children, strict=True)]
     recorded = [child for child in children if child is not None]
+    server = _server(recorded, by_pid, start_method=str(span.attributes.get("start_method")))
+    workers = [_worker(one, child, server, spawn_ns, end_ns) for one, child in zip(starts, children, strict=True)]
     ways = [_way(worker, spawn_ns, limit_ns) for worker in workers]
     starting_ns = union_ns(ways, start_ns=span.start_ns, end_ns=limit_ns)
     clipped_ns = sum(union_ns([way], start_ns=span.start_ns, end_ns=limit_ns) for way in ways)
@@ -141,6 +142,7 @@ def _group(
         calling_seconds=(span.end_ns - span.start_ns) / 1e9,
         first_batch_seconds=None if first_batch_ns is None else (first_batch_ns - spawn_ns) / 1e9,
         starting_seconds=starting_ns / 1e9,
+        server_seconds=union_ns(server, start_ns=span.start_ns, end_ns=limit_ns) / 1e9,
         num_at_once=clipped_ns / starting_ns if starting_ns else 1.0,
         packages=_packages(recorded, end_ns),
         main_file=_main_file(recorded),
@@ -155,7 +157,21 @@ def _way(worker: Worker, spawn_ns: int, limit_ns: int) -> Interval:
     return Interval(spawn_ns + round(worker.start_seconds * 1e9), ready_ns, "starting")
 
 
-def _worker(start: Span, child: ProcessRecords | None, spawn_ns: int, end_ns: int) -> Worker:
+def _server(
+    children: Sequence[ProcessRecords], by_pid: Mapping[int, ProcessRecords], *, start_method: str
+) -> list[Interval]:
+    """The start of the process that forked these, up to its last load on its own; none where no server did it."""
+    server = by_pid.get(children[0].parent_pid) if children and start_method == "forkserver" else None
+    if server is None:
+        return []
+    begin_ns = min(server.start_ns, server.born_ns or server.start_ns)
+    ready_ns = [load.end_ns for load in server.loads if load.thread == 0]
+    return [Interval(begin_ns, max([server.mark("site.end") or begin_ns, *ready_ns]), "server")]
+
+
+def _worker(
+    start: Span, child: ProcessRecords | None, server: Sequence[Interval], spawn_ns: int, end_ns: int
+) -> Worker:
     """What is known of one worker; of one that never came to its recorder only that it was started."""
     pid, start_seconds = int(start.attributes.get("pid") or 0), (start.start_ns - spawn_ns) / 1e9
     if child is None or child.start_ns >= end_ns:
@@ -170,13 +186,15 @@ def _worker(start: Span, child: ProcessRecords | None, spawn_ns: int, end_ns: in
         if piece.label in parts:
             parts[piece.label] += piece.end_ns - piece.start_ns
     born_ns = min(child.start_ns, child.born_ns or child.start_ns)
+    by_server_ns = union_ns(server, start_ns=start.start_ns, end_ns=born_ns)
+    asked_ns = max(born_ns - start.start_ns, 0) - by_server_ns
     return Worker(
         pid=pid,
         index=ready.attributes.get("worker") if ready is not None else None,
         start_seconds=start_seconds,
         ready_seconds=_moment(ready_ns, spawn_ns, end_ns),
         first_batch_seconds=_moment(fetch.end_ns if fetch is not None else None, spawn_ns, end_ns),
-        interpreter_seconds=(parts["interpreter"] + max(born_ns - start.start_ns, 0)) / 1e9,
+        interpreter_seconds=(parts["interpreter"] + asked_ns) / 1e9,
         imports_seconds=parts["imports"] / 1e9,
         main_module_seconds=parts["main_module"] / 1e9,
         unpickle_seconds=parts["unpickle"] / 1e9,

@@ -58,6 +58,14 @@ def test_the_advice_follows_what_took_most():
     assert 'under `if __name__ == "__main__":`' in found.advice
 
 
+def test_a_fork_server_that_imports_while_the_program_waits_is_to_be_started_sooner():
+    report = two_spawned()
+    served = report.workers[0].model_copy(update={"start_method": "forkserver", "server_seconds": 0.6})
+    found = one_of(slow_workers(report.model_copy(update={"workers": [served]})), "slow-workers")
+    assert found.title == "The fork server takes 600 ms to be ready before it starts the first of 2 workers"
+    assert found.seconds == pytest.approx(0.6) and "ensure_running" in found.advice
+
+
 def test_workers_that_are_there_in_no_time_are_no_finding():
     children = [process(312, pid=200, parent_pid=100, role="worker", marks={"process.begin": 313, "worker.ready": 314})]
     assert slow_workers(start_of(parent((200, 310, 313)), *children, end=2000)) == []

@@ -145,6 +145,21 @@ def test_forked_workers_cost_next_to_nothing():
     assert group.packages == [] and group.main_file is None
 
 
+def test_the_start_of_a_fork_server_is_told_apart_from_its_first_workers():
+    main = parent((200, 310, 900), (201, 900, 910), fetch=(400, 1900))
+    start = next(one for one in main.spans if one.name == "workers.start")
+    forked = replace(start, end_ns=ns(910), attributes={**start.attributes, "start_method": "forkserver"})
+    main = replace(main, spans=tuple(forked if one is start else one for one in main.spans))
+    server = process(330, pid=150, parent_pid=100, role="helper", loads=(load("torch", 340, 880),))
+    children = [
+        replace(spawned(200 + index, index, at, imports=10), parent_pid=150, born_ns=ns(at))
+        for index, at in ((0, 890), (1, 905))
+    ]
+    group = only_group(main, replace(server, born_ns=ns(320)), *children)
+    assert group.server_seconds == pytest.approx(0.560)
+    assert [round(worker.interpreter_seconds, 3) for worker in group.workers] == [0.040, 0.025]
+
+
 def test_the_pieces_of_a_worker_follow_one_another():
     pieces = worker_pieces(spawned(200, 0, 310), end_ns=ns(1200))
     told = [(one.label, (one.start_ns - SPAWN * MS) // MS, (one.end_ns - one.start_ns) // MS) for one in pieces]

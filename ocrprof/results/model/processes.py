@@ -49,6 +49,9 @@ class WorkerGroup(Value):
     calling_seconds: float = Field(description="that the parent spent in starting them, before it went on")
     first_batch_seconds: float | None = Field(default=None, description="moment at which the parent had the first one")
     starting_seconds: float = Field(description="in which at least one was not ready yet, up to the first batch")
+    server_seconds: float = Field(
+        default=0.0, description="of these, in which the server of forkserver started and imported what it hands on"
+    )
     num_at_once: float = Field(description="starting at the same time, on average; 1 is one after another")
     packages: list[Part] = Field(default=[], description="loaded by each worker, median self time, the longest")
     main_file: str | None = Field(default=None, description="of the main module that each worker ran again")
