@@ -8,6 +8,7 @@ from typing import TextIO
 
 from ocrprof.renderers import (
     action_plan,
+    calls,
     console_baseline,
     console_startup,
     figures,
@@ -42,6 +43,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *console_startup.access(report, width=width),
         *console_startup.instantiations(report, width=width),
         *console_startup.constructions(report, width=width),
+        *calls.console_lines(report, width=width),
         *hot_lines.console_lines(report, width=width),
         *_notes(
             report,

@@ -2,6 +2,7 @@
 
 from ocrprof.renderers import (
     action_plan,
+    calls,
     figures,
     figures_startup,
     hot_lines,
@@ -53,6 +54,7 @@ def sections(report: StartupReport) -> list[Html | None]:
         html_hydra.html_section(report),
         html_instantiate.html_section(report),
         html_built.html_section(report),
+        calls.html_section(report),
         hot_lines.html_section(report),
         html_access.html_section(report),
         html_checks.html_section(report),

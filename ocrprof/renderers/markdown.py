@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ocrprof.renderers import (
     action_plan,
+    calls,
     figures_checks,
     figures_loops,
     figures_startup,
@@ -94,6 +95,7 @@ def _startup_blocks(report: StartupReport) -> list[Block]:
         Block("processes", 65, lambda _: processes.markdown_lines(report)),
         Block("packages", 70, lambda num_rows: markdown_startup.package_table(report, num_rows=num_rows)),
         Block("savings", 60, lambda num_rows: markdown_startup.saving_table(report, num_rows=num_rows)),
+        Block("repeated calls", 45, lambda num_rows: calls.markdown_lines(report, num_rows=num_rows)),
         Block("hot lines", 55, lambda num_rows: hot_lines.markdown_lines(report, num_rows=num_rows)),
         Block("configuration", 30, lambda _: markdown_startup.hydra(report)),
         Block("files and connections", 20, lambda _: markdown_startup.access(report)),

@@ -28,6 +28,12 @@ def _costs() -> dict[str, float]:
 
 
 COST = _costs()
+PLANTED = {
+    "eager-heavy-import", "duplicate-instantiation", "slow-module-init", "eager-evaluator", "compile-at-init",
+    "eager-logger", "eager-dataset", "dataset-scan", "repeated-lookup", "late-import", "duplicate-module",
+    "deprecated-module", "slow-compose",
+}  # fmt: skip
+"""The codes that the switches are about; missing bytecode is planted in test_startup_bytecode.py."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,8 @@ def start(folder: Path, plant: str) -> StartupReport:
             runs=1,
             warmup=0,
             until="first-step",
-            timeout_seconds=100,
+            timeout_seconds=200,
+            level="full",
         )
         report = judge(measure_startup(plan, progress=lambda _: None))
     assert report.runs[0].reached, report.runs[0].stderr_tail
@@ -66,9 +73,15 @@ def planted(folder):
 
 @pytest.fixture(scope="module")
 def truth(folder, planted):
-    """What the planted run measured itself, of work that has no fixed size."""
-    lines = (folder / "all.jsonl").read_text().splitlines()
-    return {name: seconds for line in lines for name, seconds in json.loads(line).items()}
+    """What the planted run measured itself, of work that has no fixed size.
+
+    The counted run is the first one; those that count calls and sample lines come after it.
+    """
+    told: dict[str, float] = {}
+    for line in (folder / "all.jsonl").read_text().splitlines():
+        for name, seconds in json.loads(line).items():
+            told.setdefault(name, seconds)
+    return told
 
 
 def of_code(report: StartupReport, code: str) -> list[Finding]:
@@ -93,8 +106,8 @@ def at(finding: Finding) -> tuple[str, int]:
 
 
 def near(seconds: float):
-    """Equal within a quarter, or a tenth of a second."""
-    return pytest.approx(seconds, rel=0.25, abs=0.1)
+    """Equal within 15 %, or 30 ms."""
+    return pytest.approx(seconds, rel=0.15, abs=0.03)
 
 
 def test_eager_imports_are_named_by_their_lines_and_seconds(planted, truth):
@@ -146,6 +159,27 @@ def test_of_three_splits_the_one_that_no_loader_uses_is_named(planted):
     assert finding.seconds == near(COST["dataset"] + COST["dataset_scan"])
 
 
+def test_data_sets_that_open_every_label_file_are_a_scan_from_the_first_file_to_the_last(planted):
+    finding = about(of_code(planted, "dataset-scan"), "PageDataset opens 903 files")
+    assert at(finding) == line_of("data/pages.py", "# plant.dataset_scan")
+    assert finding.seconds == near(3 * COST["dataset_scan"])
+
+
+def test_registry_look_ups_with_the_same_name_cost_all_but_the_first(planted):
+    finding = about(of_code(planted, "repeated-lookup"), "audited.core.registry.get_architecture is called 12 times")
+    assert at(finding) == line_of("core/registry.py", "def get_architecture")
+    assert finding.seconds == near(11 * COST["registry_lookup"])
+    caller = line_of("core/registry.py", "look_up(architecture)")[1]
+    assert finding.evidence["called_at"] == [f"audited/core/registry.py:{caller}"]
+
+
+def test_a_deprecated_module_is_named_by_the_line_that_still_imports_it(planted):
+    finding = about(of_code(planted, "deprecated-module"), "audited.core.ocr_pl")
+    assert at(finding) == line_of("pipelines/orchestrator.py", "# plant.deprecated_module")
+    assert finding.seconds == near(COST["deprecated_module"])
+    assert "has moved to audited.core.module" in finding.evidence["warning"]
+
+
 def test_an_import_in_a_validation_hook_is_late(planted):
     finding = about(of_code(planted, "late-import"), "audited.core.text_rendering")
     assert at(finding) == line_of("core/module.py", "# plant.late_import")
@@ -173,5 +207,21 @@ def test_every_switch_is_read_somewhere_and_all_of_them_are_planted_together():
 
 
 def test_mended_the_project_has_none_of_these_findings(planted, mended):
-    judged = {finding.code for finding in planted.findings} - {"noisy"}
-    assert [finding.title for finding in mended.findings if finding.code in judged] == []
+    assert {finding.code for finding in planted.findings} >= PLANTED
+    # A busy machine composes the flat configuration slowly, too: the deep one is told by its depth.
+    found = [one for one in mended.findings if one.code in PLANTED and one.evidence.get("depth", 9) > 4]
+    assert [finding.title for finding in found] == []
+
+
+def test_the_plan_wins_what_the_plants_cost_and_no_second_twice(planted):
+    plan = planted.plan
+    steps = [action.code for action in plan.actions]
+    won = {"dataset-scan", "duplicate-instantiation", "eager-logger", "deprecated-module", "repeated-lookup"}
+    assert won <= {*steps}
+    assert {action.code for action in plan.moves} >= {"eager-heavy-import", "compile-at-init", "late-import"}
+    # The test split is scanned too, and nobody uses it: what the scan won there is not won again.
+    unused = next(action for action in plan.actions if action.code == "eager-dataset")
+    assert unused.shared_with == ["dataset-scan"]
+    assert unused.seconds == near(COST["dataset"])
+    assert plan.configuration_then_seconds < plan.configuration_now_seconds
+    assert plan.now_seconds - plan.then_seconds == pytest.approx(sum(action.seconds for action in plan.actions))

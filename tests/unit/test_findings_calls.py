@@ -9,6 +9,7 @@ from recorded import process
 
 from ocrprof.findings.calls import repeated_lookups
 from ocrprof.recorder.plain_values import as_called, key_of, key_of_arguments
+from ocrprof.renderers import calls as drawn
 from ocrprof.results.calls import candidates, num_functions, repeated_calls, wanted
 from ocrprof.results.model import CallCounts, HydraFigures, Location
 from ocrprof.results.model import Calls as ResolverCalls
@@ -88,6 +89,27 @@ def test_only_what_took_long_when_it_was_counted_is_timed():
     assert num_functions(main) == 7
     assert wanted(rows) == "ocr.registry:10:get\nocr.registry:10:quick"
     assert candidates(process()) == []
+
+
+def test_the_table_of_repeated_calls_fits_eighty_columns_and_says_how_it_was_made():
+    report = report_of(repeated(timed(), of=[counted(), counted(name="late", line=90)]))
+    lines = [line for line, _ in drawn.console_lines(report, width=80)]
+    assert lines[3] == "  ocr.registry.get      12        11     200 ms  ocr/registry.py:10"
+    assert "not timed" in lines[4]
+    assert "counted in a run of their own" in lines[5] and max(map(len, lines)) <= 80
+    assert "| `ocr.registry.get` | 12 | 11 | 200 ms | `ocr/registry.py:10` |" in drawn.markdown_lines(
+        report, num_rows=5
+    )
+    page = drawn.html_section(report)
+    assert page is not None and "ocr/" in page and 'id="calls"' in page
+
+
+def test_a_count_that_found_nothing_or_did_not_arrive_says_so():
+    nothing = report_of([])
+    assert "none was called again" in " ".join(line for line, _ in drawn.console_lines(nothing, width=80))
+    assert drawn.markdown_lines(nothing, num_rows=5) == []
+    stopped = nothing.model_copy(update={"calls": nothing.calls.model_copy(update={"stopped_by": "timed_out"})})
+    assert "did not arrive: timed out" in " ".join(line for line, _ in drawn.console_lines(stopped, width=80))
 
 
 def look_up(name, *more, size=1, api_key=None, **options):

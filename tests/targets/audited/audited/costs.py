@@ -24,16 +24,27 @@ SECONDS = {
     "text_rendering": 0.3,  # once, in the first validation
     "interpolation": 0.002,  # each, of `NUM_INTERPOLATIONS`
 }
+_TOO_LONG: dict[str, float] = {}
 NUM_LOOKUPS = 12
 NUM_INTERPOLATIONS = 120
 
 
 @contextlib.contextmanager
-def costing(name: str, *, share: float = 1.0) -> Iterator[None]:
-    """Makes what runs inside take as long as the table says, or a share of it."""
-    until = time.perf_counter() + SECONDS[name] * share
+def costing(name: str) -> Iterator[None]:
+    """Makes what runs inside take as long as the table says."""
+    until = time.perf_counter() + SECONDS[name]
     yield
     time.sleep(max(0.0, until - time.perf_counter()))
+
+
+@contextlib.contextmanager
+def costing_again(name: str) -> Iterator[None]:
+    """As `costing`, for something short that is done many times: what one took too long the next ones make up for."""
+    start = time.perf_counter()
+    planned = SECONDS[name] - _TOO_LONG.get(name, 0.0)
+    yield
+    time.sleep(max(0.0, start + planned - time.perf_counter()))
+    _TOO_LONG[name] = time.perf_counter() - start - planned
 
 
 def paced(name: str, items: Sequence[Item]) -> Iterator[Item]:

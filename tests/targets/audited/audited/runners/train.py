@@ -6,7 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from audited.costs import costing, told
+from audited.costs import costing_again, told
 
 CONF = str(Path(__file__).resolve().parents[2] / "conf")
 
@@ -17,7 +17,7 @@ if "plant=all" in sys.argv or "plant.eager_imports=true" in sys.argv:
 
 def charset_size(language: str) -> int:
     """A resolver that works each time a value refers to it."""
-    with costing("interpolation"):
+    with costing_again("interpolation"):
         return len(language) + 95
 
 
