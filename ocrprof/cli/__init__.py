@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrprof
-from ocrprof.cli import baseline, doctor, report, startup
+from ocrprof.cli import ablate, baseline, doctor, report, startup
 from ocrprof.errors import ExitCode, OcrprofError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("startup")(startup.startup)
 app.command("baseline")(baseline.baseline)
+app.command("ablate")(ablate.ablate)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 

@@ -24,10 +24,11 @@ def report(
     import sys
 
     from ocrprof.findings import judge
+    from ocrprof.renderers.ablation import render_ablation
     from ocrprof.renderers.console import render_baseline, render_startup
     from ocrprof.renderers.doctor import render_doctor
     from ocrprof.renderers.pages import write_pages
-    from ocrprof.results.model import DoctorReport, StartupReport
+    from ocrprof.results.model import AblationReport, BaselineReport, DoctorReport, StartupReport
     from ocrprof.results.store import read_report
     from ocrprof.trace.export import export_traces
 
@@ -35,10 +36,10 @@ def report(
     saved = judge(read_report(folder))
     folder = folder if folder.is_dir() else folder.parent
     output = output or folder
-    if not isinstance(saved, DoctorReport):
+    if isinstance(saved, StartupReport | BaselineReport):
         traces = export_traces(saved, folder, output=output, formats=formats)
     elif formats:
-        raise OcrprofError(f"--export {export}: the report tells of an environment, not of a run")
+        raise OcrprofError(f"--export {export}: a report of kind {saved.kind} tells of no single run")
     else:
         traces = []
     page = write_pages(saved, output)
@@ -48,6 +49,8 @@ def report(
         render_startup(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, DoctorReport):
         render_doctor(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    elif isinstance(saved, AblationReport):
+        render_ablation(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     else:
         render_baseline(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     print(f"report: {page}", file=sys.stderr)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from ocrprof.renderers.ablation import ablation_html, ablation_markdown
 from ocrprof.renderers.doctor import doctor_markdown
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.html_doctor import doctor_html
 from ocrprof.renderers.markdown import baseline_markdown, startup_markdown
-from ocrprof.results.model import AnyReport, DoctorReport, StartupReport
+from ocrprof.results.model import AblationReport, AnyReport, DoctorReport, StartupReport
 from ocrprof.results.store import write_report, write_text
 
 
@@ -15,6 +16,8 @@ def write_pages(report: AnyReport, folder: Path) -> Path:
     write_report(report, folder)
     if isinstance(report, DoctorReport):
         markdown, html = doctor_markdown(report), doctor_html(report)
+    elif isinstance(report, AblationReport):
+        markdown, html = ablation_markdown(report), ablation_html(report)
     elif isinstance(report, StartupReport):
         markdown, html = startup_markdown(report), startup_html(report)
     else:

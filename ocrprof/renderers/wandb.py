@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ocrprof.renderers import figures_startup
 from ocrprof.results.mask import mask_text
-from ocrprof.results.model import DoctorReport, Report, StartupReport
+from ocrprof.results.model import BaselineReport, Report, StartupReport
 from ocrprof.results.summary import milestone_key
 from ocrprof.units import format_seconds
 
@@ -126,8 +126,8 @@ def log_report(report_dir: Path, *, project: str) -> UploadOutcome:
             "skipped", f"wandb cannot be imported ({error}); it comes with: pip install 'ocrprof[wandb]'"
         )
     report = read_report(report_dir)
-    if isinstance(report, DoctorReport):
-        return UploadOutcome("skipped", "the report tells of no run: it is of an environment")
+    if not isinstance(report, StartupReport | BaselineReport):
+        return UploadOutcome("skipped", f"a report of kind {report.kind} tells of no single run")
     run = wandb.init(
         project=project,
         dir=report_dir,

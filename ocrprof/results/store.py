@@ -10,11 +10,16 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ocrprof.errors import OcrprofError
-from ocrprof.results.model import SCHEMA, AnyReport, BaselineReport, DoctorReport, StartupReport
+from ocrprof.results.model import SCHEMA, AblationReport, AnyReport, BaselineReport, DoctorReport, StartupReport
 
 FILE_NAME = "report.json"
 
-_KINDS: dict[str, type[AnyReport]] = {"startup": StartupReport, "baseline": BaselineReport, "doctor": DoctorReport}
+_KINDS: dict[str, type[AnyReport]] = {
+    "startup": StartupReport,
+    "baseline": BaselineReport,
+    "doctor": DoctorReport,
+    "ablate": AblationReport,
+}
 _ADAPTER: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)
 
 

@@ -1,5 +1,15 @@
 """The schema of `report.json`, `ocrprof/1`. SI units, the unit in the name; raw samples are kept beside statistics."""
 
+from ocrprof.results.model.ablation import (
+    AblationReport,
+    Arm,
+    Design,
+    Effect,
+    Epoch,
+    Feature,
+    Interaction,
+    Trial,
+)
 from ocrprof.results.model.action_plan import Action, ActionPlan
 from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts, RepeatedCalls
@@ -53,9 +63,11 @@ from ocrprof.results.model.work import Construction, FileAccess, FileScan, Netwo
 __all__ = [
     "PHASES",
     "SCHEMA",
+    "AblationReport",
     "Action",
     "ActionPlan",
     "AnyReport",
+    "Arm",
     "BaselineReport",
     "CallCounts",
     "Calls",
@@ -67,8 +79,12 @@ __all__ = [
     "Construction",
     "Conversion",
     "DeprecatedModule",
+    "Design",
     "DoctorReport",
+    "Effect",
     "Environment",
+    "Epoch",
+    "Feature",
     "FileAccess",
     "FileHolder",
     "FileScan",
@@ -83,6 +99,7 @@ __all__ = [
     "ImportRow",
     "ImportWait",
     "Instantiation",
+    "Interaction",
     "LazyPair",
     "Location",
     "LoopStatistics",
@@ -122,6 +139,7 @@ __all__ = [
     "TargetInfo",
     "Tool",
     "Touch",
+    "Trial",
     "Value",
     "Verification",
     "WhatIf",

@@ -15,6 +15,7 @@ from ocrprof.results.doctor import (
     Resources,
     WandbState,
 )
+from ocrprof.results.model.ablation import AblationReport
 from ocrprof.results.model.action_plan import ActionPlan
 from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts
@@ -169,5 +170,5 @@ Report = StartupReport | BaselineReport
 """What is told of a target's runs."""
 
 
-AnyReport = Report | DoctorReport
+AnyReport = Report | DoctorReport | AblationReport
 """What a report.json may hold."""

@@ -1,0 +1,95 @@
+"""`ocrprof ablate` on a program whose features are worth a known time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from recording import TARGETS
+
+from ocrprof.results.model import AblationReport
+from ocrprof.results.store import read_report
+
+SCRIPT = str(TARGETS / "features_script.py")
+CACHE = "cache: --cache |"
+SCORE = "fast score: --fast-score |"
+
+
+def ablate(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ocrprof", "ablate", "-o", str(folder), "--seed", "1", *options]
+    return subprocess.run(
+        [*command, "--", sys.executable, SCRIPT], capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> AblationReport:
+    folder = tmp_path_factory.mktemp("ablation") / "report"
+    done = ablate(folder, "--rounds", "2", "--design", "cumulative", "--feature", CACHE, "--feature", SCORE)
+    assert done.returncode == 0, done.stderr
+    assert "One after another" in done.stdout
+    assert "all features: a later validation epoch" in done.stdout
+    assert (folder / "report.md").exists()
+    assert (folder / "report.html").exists()
+    return read_report(folder)
+
+
+def test_every_setting_is_run_once_a_round_in_an_order_of_its_own(measured):
+    assert [arm.on for arm in measured.arms] == [[], ["cache", "fast score"], ["cache"]]
+    assert [arm.arguments for arm in measured.arms] == [[], ["--cache", "--fast-score"], ["--cache"]]
+    for number in (1, 2):
+        positions = [trial.position for arm in measured.arms for trial in arm.trials if trial.round == number]
+        assert sorted(positions) == [0, 1, 2]
+    assert len(measured.warmup) == 1
+
+
+def test_the_first_epoch_is_told_apart_from_later_ones(measured):
+    """A cache saves nothing in the first: 24 reads of 5 ms and 3 batches of 20 ms; then the batches alone."""
+    cached = next(arm for arm in measured.arms if arm.on == ["cache"])
+    first, *later = cached.trials[0].epochs
+    assert [epoch.num_batches for epoch in cached.trials[0].epochs] == [3, 3, 3]
+    assert first.num_samples == 24
+    assert first.parts["fetch"] > 0.12
+    assert all(epoch.parts["fetch"] < 0.06 for epoch in later)
+
+
+def test_speed_ups_are_those_that_the_program_was_written_to_have(measured):
+    """180 ms an epoch without, 60 with the cache, 15 with both; the machine's own work comes on top."""
+    cache, score = (effect for effect in measured.effects if effect.design == "cumulative")
+    assert 1.8 < cache.later_epochs.median < 3.3
+    assert 0.8 < cache.first_epoch.median < 1.2
+    assert score.cumulative.median > cache.later_epochs.median * 1.5
+    assert score.same_metrics is None
+
+
+def test_a_setting_that_fails_is_told_and_the_others_go_on(tmp_path):
+    folder = tmp_path / "report"
+    done = ablate(folder, "--rounds", "2", "--design", "alone", "--feature", CACHE, "--feature", "broken: --broken |")
+    assert done.returncode == 5
+    report = json.loads((folder / "report.json").read_text())
+    trials = {"+".join(arm["on"]): [trial["status"] for trial in arm["trials"]] for arm in report["arms"]}
+    assert trials == {"": ["reached"] * 2, "cache": ["reached"] * 2, "broken": ["crashed"], "cache+broken": ["crashed"]}
+    assert "broken ended crashed in round 1: RuntimeError: this feature does not work" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "no features to switch"),
+        (("--feature", "cache"), "has no colon"),
+        (("--feature", "cache: --a | --a"), "is the same on and off"),
+        (("--feature", CACHE, "--feature", CACHE), "is given twice"),
+        (("--feature", CACHE, "--only", "tensor"), "no feature is called 'tensor'"),
+        (("--feature", CACHE, "--pair", "cache"), "is not two features"),
+        (("--feature", CACHE, "--pair", "cache,tensor"), "no feature is called 'tensor'"),
+        (("--feature", CACHE, "--rounds", "0"), "at least one"),
+        (("--features", "nowhere.toml"), "cannot read nowhere.toml"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is(tmp_path, options, message):
+    done = ablate(tmp_path / "report", *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "hint:" in done.stderr or "--rounds" in options
+    assert not (tmp_path / "report" / "runs").exists()

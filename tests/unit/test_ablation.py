@@ -1,0 +1,171 @@
+"""Which settings an ablation runs, and what it makes of their trials."""
+
+import pytest
+
+from ocrprof.errors import OcrprofError
+from ocrprof.features import BUNDLED_FEATURES, Switch, parse_feature, read_features, without_repeated_keys
+from ocrprof.results.ablation import build_arms, build_effects, build_interactions, measured_loop
+from ocrprof.results.model import Arm, Epoch, Feature, Trial
+
+CACHE = Feature(name="cache", on=["cache=ram"], off=["cache=none"])
+AMP = Feature(name="amp", on=["precision=bf16"], off=["precision=32"], exact=False)
+WORKERS = Feature(name="workers", on=["workers=2"], off=[])
+FEATURES = [CACHE, AMP, WORKERS]
+
+
+def epoch(seconds: float, **parts: float) -> Epoch:
+    return Epoch(loop="validation", seconds=seconds, num_batches=4, parts=parts)
+
+
+def trial(number: int, *epochs: Epoch, hmean: float = 0.5, status="reached", peak=None) -> Trial:
+    return Trial(
+        round=number,
+        position=0,
+        status=status,
+        wall_seconds=9.0,
+        epochs=list(epochs),
+        metrics={"val/hmean": hmean},
+        peak_pss_bytes=peak,
+    )
+
+
+def settings(arms: list[Arm]) -> list[str]:
+    return ["+".join(arm.on) for arm in arms]
+
+
+def test_every_setting_is_run_once_however_many_designs_need_it():
+    arms = build_arms(FEATURES, designs=["cumulative", "alone", "left-out"], pairs=[("workers", "cache")])
+    assert settings(arms) == [
+        "",
+        "cache+amp+workers",
+        "cache",
+        "cache+amp",
+        "amp",
+        "workers",
+        "amp+workers",
+        "cache+workers",
+    ]
+
+
+def test_a_setting_has_the_arguments_of_every_feature_on_or_off():
+    arms = {"+".join(arm.on): arm.arguments for arm in build_arms(FEATURES, designs=["alone"])}
+    assert arms[""] == ["cache=none", "precision=32"]
+    assert arms["amp"] == ["cache=none", "precision=bf16"]
+    assert arms["cache+amp+workers"] == ["cache=ram", "precision=bf16", "workers=2"]
+
+
+def two_features() -> list[Arm]:
+    """Off: 10 s first, 8 s later, 6 of them in the network. Cache: 7. Amp: 5, and a metric changes. Both: 4."""
+
+    def arm(on: list[str], first: float, later: float, fetch: float, peak: int, hmean: float = 0.5) -> Arm:
+        trials = [
+            trial(
+                number,
+                epoch(first * number),
+                epoch(later * number, forward=(later - fetch) * number, fetch=fetch * number),
+                epoch(later * number, forward=(later - fetch) * number, fetch=fetch * number),
+                hmean=hmean,
+                peak=peak,
+            )
+            for number in (1, 2, 3)
+        ]
+        return Arm(on=on, arguments=[], trials=trials)
+
+    return [
+        arm([], 10, 8, 2, 100),
+        arm(["cache", "amp"], 9, 4, 1, 150, hmean=0.25),
+        arm(["cache"], 10, 7, 1, 140),
+        arm(["amp"], 7, 5, 2, 110, hmean=0.25),
+    ]
+
+
+def effects(design):
+    found = build_effects(two_features(), [CACHE, AMP], designs=[design], loop="validation")
+    return {effect.feature: effect for effect in found}
+
+
+def test_an_effect_is_the_median_of_the_ratios_within_the_rounds():
+    cache = effects("alone")["cache"]
+    assert cache.later_epochs.median == pytest.approx(8 / 7)
+    assert cache.later_epochs.n == 3
+    assert cache.first_epoch.median == 1
+    assert cache.later_parts.median == 2
+    assert cache.memory_bytes.median == 40
+    assert cache.seconds.median == 14  # of rounds of 7, 14 and 21 s
+
+
+def test_cumulative_effects_are_told_against_the_one_before_and_against_none():
+    found = effects("cumulative")
+    assert found["amp"].later_epochs.median == pytest.approx(7 / 4)
+    assert found["amp"].cumulative.median == 2
+    assert found["all"].later_epochs.median == 2
+    assert found["all"].without == []
+
+
+def test_leaving_a_feature_out_compares_all_with_all_but_it():
+    assert effects("left-out")["cache"].later_epochs.median == pytest.approx(5 / 4)
+    assert effects("left-out")["amp"].later_epochs.median == pytest.approx(7 / 4)
+
+
+def test_metrics_that_changed_by_one_bit_are_named():
+    found = effects("alone")
+    assert found["cache"].same_metrics is True
+    assert found["amp"].same_metrics is False
+    assert found["amp"].different_metrics == ["val/hmean"]
+
+
+def test_a_round_in_which_one_of_two_failed_is_left_out():
+    arms = two_features()
+    broken = arms[2].model_copy(update={"trials": [*arms[2].trials[:2], trial(3, status="crashed")]})
+    found = build_effects([arms[0], arms[1], broken, arms[3]], [CACHE, AMP], designs=["alone"], loop="validation")
+    assert found[0].later_epochs.n == 2
+
+
+def test_features_that_multiply_have_an_interaction_of_one():
+    arms = two_features()
+    (found,) = build_interactions(arms, [CACHE, AMP], pairs=[("amp", "cache")], loop="validation")
+    assert found.ratio.median == pytest.approx(2 / ((8 / 7) * (8 / 5)))
+
+
+def test_validation_is_measured_where_there_was_more_than_one_epoch_of_it():
+    assert measured_loop(two_features()) == "validation"
+    once = [Arm(on=[], arguments=[], trials=[trial(1, epoch(3))])]
+    assert measured_loop(once) == "train"
+    assert measured_loop([]) == "train"
+
+
+def test_a_feature_on_the_command_line_is_split_as_a_shell_does():
+    assert parse_feature("amp: --amp 'two words' | --no-amp") == Switch(
+        name="amp", on=("--amp", "two words"), off=("--no-amp",)
+    )
+    assert parse_feature("amp: --amp") == Switch(name="amp", on=("--amp",), off=())
+    with pytest.raises(OcrprofError, match="No closing quotation"):
+        parse_feature("amp: 'x")
+
+
+def test_the_features_of_the_bundled_pipeline_can_be_read():
+    read = read_features(BUNDLED_FEATURES)
+    assert "tensor cache" in [feature.name for feature in read.features]
+    assert [feature.name for feature in read.features if not feature.exact] == ["mixed precision"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[feature]]\nname='a'\non=['x']\nof=['y']", "has no 'of'"),
+        ("[[feature]]\nname='a'\non='x'", "on is 'x'"),
+        ("[[feature]]\non=['x']", "has no name"),
+        ("x = 1", "holds no"),
+        ("x = ", "features.toml: "),
+    ],
+)
+def test_a_file_of_features_that_is_wrong_says_where(tmp_path, text, message):
+    path = tmp_path / "features.toml"
+    path.write_text(text)
+    with pytest.raises(OcrprofError, match=message):
+        read_features(path)
+
+
+def test_arguments_that_the_caller_gave_win_over_those_of_the_file():
+    given = ["python", "-m", "pipeline.train", "trainer.max_epochs=9", "+callbacks=none"]
+    assert without_repeated_keys(["trainer.max_epochs=3", "callbacks=x", "seed=1"], given) == ("seed=1",)
