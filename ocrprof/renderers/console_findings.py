@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ocrprof.renderers import figures
 from ocrprof.renderers.console_lines import paragraph
-from ocrprof.renderers.places import keep_tail, place, plain
+from ocrprof.renderers.places import keep_parts, keep_tail, place, plain
 from ocrprof.renderers.terminal import Line
 from ocrprof.results.model import Finding
 from ocrprof.units import format_percent, format_seconds
@@ -13,7 +13,7 @@ _NUM_FINDINGS = 5
 
 
 def findings(findings: Sequence[Finding], *, cwd: str, width: int) -> list[Line]:
-    """The first few findings, each with its place, evidence and advice."""
+    """The first few findings, each with its place, a line of evidence, and advice."""
     if not findings:
         return [("", ""), (figures.NO_FINDINGS, "heading")]
     to_change = [finding for finding in findings if finding.effect != "tells"]
@@ -43,5 +43,7 @@ def _finding(finding: Finding, *, cwd: str, width: int) -> list[Line]:
         lines.append((f"    {keep_tail(where, width - 4)}", ""))
     evidence = figures.evidence_text(finding.evidence)
     if evidence:
-        lines += paragraph(evidence, width=width, indent="    ", style="dim")
+        # About two lines: the report has all of it.
+        shown = keep_parts(evidence, 2 * (width - 8))
+        lines += paragraph(shown, width=width, indent="    ", style="dim")
     return lines + paragraph(finding.advice, width=width, indent="    ")

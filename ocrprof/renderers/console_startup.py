@@ -14,11 +14,13 @@ from ocrprof.renderers.places import (
     plain,
 )
 from ocrprof.renderers.terminal import Line
-from ocrprof.results.model import StartupReport, Statistic
+from ocrprof.results.model import Construction, StartupReport, Statistic
 from ocrprof.units import format_percent, format_seconds
 
 _NUM_ROWS = 8
 _BAR_CELLS = 10
+_NUM_BUILT = 6
+_MIN_SHARE_CONFIGURED = 0.03
 
 _NUM_SAVINGS = 5
 
@@ -131,9 +133,6 @@ def imports(report: StartupReport, *, width: int) -> list[Line]:
             lines += paragraph(f"why {package.package}: {chain_text(package.chain, cwd=cwd)}", width=width, indent="  ")
     for fact in import_parts.facts(report):
         lines += paragraph(fact, width=width, indent="  ", style="dim")
-    if report.inserted_modules:
-        names = f"{len(report.inserted_modules)} modules came without a load: {', '.join(report.inserted_modules)}"
-        lines.append((f"  {keep_head(plain(names), width - 2)}", "dim"))
     return section("Imports by package", lines)
 
 
@@ -191,7 +190,10 @@ def access(report: StartupReport, *, width: int) -> list[Line]:
 def hydra(report: StartupReport, *, width: int) -> list[Line]:
     """What configuration cost."""
     lines: list[Line] = []
-    for fact in figures_hydra.hydra_facts(report):
+    total, facts = figures_startup.total_time(report), figures_hydra.hydra_facts(report)
+    # Of what is no finding of weight one line is enough.
+    quick = report.hydra and total and report.hydra.seconds < _MIN_SHARE_CONFIGURED * total.median
+    for fact in facts[:1] if quick else facts:
         lines += paragraph(fact, width=width, indent="    ", first="  ")
     return section("Configuration by Hydra", lines)
 
@@ -227,27 +229,32 @@ def instantiations(report: StartupReport, *, width: int) -> list[Line]:
 
 def constructions(report: StartupReport, *, width: int) -> list[Line]:
     """What the program built, the longest first."""
-    timed = sorted((row for row in report.constructions if row.seconds), key=lambda row: row.seconds, reverse=True)
+    groups: dict[tuple[str, str], list[Construction]] = {}
+    for one in report.constructions:
+        groups.setdefault((one.kind, one.name), []).append(one)
+    timed = sorted(groups.values(), key=lambda group: -sum(one.seconds for one in group))
+    timed = [group for group in timed if any(one.seconds for one in group)]
     if not timed:
         return []
-    rows = timed[:_NUM_ROWS]
-    scale = figures.column_scale(rows[0].seconds)
+    rows = timed[:_NUM_BUILT]
+    scale = figures.column_scale(sum(one.seconds for one in rows[0]))
     table = [["built", "", f"self {scale.unit}", f"incl. {scale.unit}", "where"]]
-    for row in rows:
+    for group in rows:
+        first, times = group[0], f" ×{len(group)}" if len(group) > 1 else ""
         table.append(
             [
-                row.kind,
-                keep_head(class_name(row.name), 24) if row.name != row.kind else "",
-                scale.text(row.self_seconds),
-                scale.text(row.seconds),
-                place(built_at(row), cwd=report.target.cwd) or figures.evidence_text(row.attributes),
+                first.kind + (times if first.name == first.kind else ""),
+                keep_head(class_name(first.name), 22) + times if first.name != first.kind else "",
+                scale.text(sum(one.self_seconds for one in group)),
+                scale.text(sum(one.seconds for one in group)),
+                place(built_at(first), cwd=report.target.cwd) or figures.evidence_text(first.attributes),
             ]
         )
     lines = table_lines(table, align="<<>><", width=width, shorten=keep_place)
     if len(timed) > len(rows):
         lines.append((f"  {len(timed) - len(rows)} more, each shorter", "dim"))
-    for row in rows:
-        if row.parts:
-            parts = " · ".join(f"{part.name} {format_seconds(part.seconds)}" for part in row.parts)
-            lines += paragraph(f"{class_name(row.name)}: {parts}", width=width, indent="  ")
+    for one in (one for group in rows for one in group):
+        if one.parts:
+            parts = " · ".join(f"{part.name} {format_seconds(part.seconds)}" for part in one.parts)
+            lines += paragraph(f"{class_name(one.name)}: {parts}", width=width, indent="  ")
     return section("Built during the start", lines)

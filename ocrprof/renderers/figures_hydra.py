@@ -1,6 +1,6 @@
 """What configuration by Hydra cost, as sentences."""
 
-from ocrprof.renderers.places import plain
+from ocrprof.renderers.places import plain, short_path
 from ocrprof.results.model import StartupReport
 from ocrprof.units import format_seconds
 
@@ -24,7 +24,8 @@ def hydra_facts(report: StartupReport) -> list[str]:
     ]
     if hydra.files:
         slowest = hydra.files[0]
-        facts.append(f"slowest file {slowest.path}: {format_seconds(slowest.seconds)} in {slowest.count} reads")
+        file = short_path(slowest.path, cwd=report.target.cwd)
+        facts.append(f"slowest file {file}: {format_seconds(slowest.seconds)} in {slowest.count} reads")
     for label, rows in (("resolvers", hydra.resolvers), ("OmegaConf", hydra.omegaconf)):
         if rows:
             shown = "; ".join(f"{row.name} {row.count}, {format_seconds(row.seconds)}" for row in rows[:4])

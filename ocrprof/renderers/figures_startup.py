@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ocrprof.plan import DEFAULT_RUNS
 from ocrprof.renderers.figures import line_scale, milestone_name, notes_of, phase_name, run_failure
-from ocrprof.renderers.places import plain
-from ocrprof.results.model import PHASES, Run, StartupReport, Statistic
+from ocrprof.renderers.places import plain, short_path
+from ocrprof.results.model import PHASES, FileAccess, Run, StartupReport, Statistic
 from ocrprof.results.summary import milestone_key
 from ocrprof.target import PROBE_ARGUMENTS, UNKNOWN_KEY
 from ocrprof.units import format_percent, format_seconds
@@ -15,6 +15,7 @@ from ocrprof.units import format_percent, format_seconds
 _PYTHON = ("interpreter", "site")
 
 _SHORT_NAMES = {"sanity_check": "sanity"}
+_NUM_ACCESSED = 3
 
 
 @dataclass(frozen=True)
@@ -181,16 +182,19 @@ def run_notes(report: StartupReport) -> list[str]:
 
 
 def access_facts(report: StartupReport) -> list[str]:
-    """Files and connections by phase, one fact a line; nothing at level light."""
+    """Connections, and the phases in which the program's code opened most files, one fact a line."""
+    by_phase: dict[str, list[FileAccess]] = {}
+    for row in report.file_access:
+        by_phase.setdefault(row.phase, []).append(row)
+    counted = [(sum(row.num_opened for row in rows), phase, rows) for phase, rows in by_phase.items()]
     facts = []
-    for phase in dict.fromkeys(row.phase for row in report.file_access):
-        rows = [row for row in report.file_access if row.phase == phase]
-        opened, listed = sum(row.num_opened for row in rows), sum(row.num_listed for row in rows)
+    for opened, phase, rows in sorted(counted, key=lambda one: -one[0])[:_NUM_ACCESSED]:
+        listed = sum(row.num_listed for row in rows)
         if opened + listed:
             most = max(rows, key=lambda row: row.num_opened + row.num_listed)
+            folder = short_path(most.folder, cwd=report.target.cwd)
             facts.append(
-                f"{phase_name(phase)}: {opened} files opened, {listed} folders listed by Python code, "
-                f"most of them in {most.folder}"
+                f"{phase_name(phase)}: {opened} files opened, {listed} folders listed, most of them in {folder}"
             )
     facts += [
         f"{phase_name(row.phase)}: {row.host}, {row.num_connections} connections, {row.num_lookups} look-ups, "
