@@ -13,7 +13,14 @@ import pytest
 from PIL import Image, ImageOps
 
 from pipeline.data import decode
-from pipeline.data.decode import ImageError, decode_image, orient_image, orientation_matrix, read_image
+from pipeline.data.decode import (
+    ImageError,
+    decode_image,
+    decoding_matrix,
+    orient_image,
+    orientation_matrix,
+    read_image,
+)
 from pipeline.data.geometry import map_points
 
 DECODERS = ("simplejpeg", "opencv", "pillow")
@@ -225,3 +232,73 @@ def test_a_35_megapixel_scan_decodes_to_the_same_pixels_in_every_decoder(shared_
     pixels = decode_image(path)
     assert pixels.shape[0] * pixels.shape[1] > 30_000_000
     np.testing.assert_array_equal(pixels, decode_image(path, decoder="opencv"))
+
+
+# ---- decoded small
+
+
+@pytest.mark.parametrize(
+    ("longer_side", "shape"),
+    [
+        (None, (301, 403)),
+        (202, (301, 403)),  # under half of it would be below
+        (201, (151, 202)),  # sides round up
+        (101, (151, 202)),
+        (100, (76, 101)),
+        (50, (38, 51)),
+        (1, (38, 51)),  # an eighth is the least that a JPEG decoder gives
+    ],
+)
+def test_a_jpeg_is_decoded_as_small_as_the_caller_s_side_allows(longer_side: int | None, shape: tuple[int, int]):
+    data = encoded(picture(301, 403))
+    for decoder in DECODERS:
+        assert decode_image(data, decoder=decoder, longer_side=longer_side).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize("longer_side", [200, 100, 50])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "L"}, {"subsampling": 0}], ids=str)
+def test_every_decoder_gives_the_same_small_pixels(options: dict[str, object], longer_side: int):
+    data = encoded(picture(301, 403), **options)
+    expected = decode_image(data, decoder="simplejpeg", longer_side=longer_side)
+    for decoder in ("opencv", "pillow"):
+        np.testing.assert_array_equal(decode_image(data, decoder=decoder, longer_side=longer_side), expected)
+
+
+def test_a_small_picture_is_the_large_one_averaged():
+    data = encoded(picture(304, 400), quality=95)
+    whole = decode_image(data).astype(np.float64)
+    averaged = whole.reshape(76, 4, 100, 4, 3).mean(axis=(1, 3))
+    assert np.abs(decode_image(data, longer_side=100) - averaged).mean() < 1.5
+
+
+def test_other_formats_are_decoded_at_full_size_and_cmyk_jpeg_small():
+    assert decode_image(encoded(picture(300, 400), "PNG"), longer_side=50).shape == (300, 400, 3)
+    cmyk = read_image(encoded(picture(300, 400), mode="CMYK"), longer_side=100)
+    assert (cmyk.decoder, cmyk.pixels.shape) == ("pillow", (75, 100, 3))
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
+def test_a_truncated_jpeg_is_an_error_when_decoded_small_too(decoder: str, kept: float):
+    whole = encoded(picture(400, 300))
+    with pytest.raises(ImageError):
+        decode_image(whole[: int(kept * len(whole))], decoder=decoder, longer_side=100)
+
+
+@pytest.mark.parametrize("exif", ["ignore", "apply"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("longer_side", [None, 100])
+def test_the_matrix_leads_from_the_stored_picture_to_what_was_decoded(longer_side, orientation: int, exif: str):
+    pixels = np.full((301, 403, 3), 255, np.uint8)
+    pixels[160:192, 48:80] = 0  # a square of whole 8 x 8 blocks
+    image = read_image(with_orientation(pixels, orientation), exif=exif, longer_side=longer_side)
+    assert image.stored_size == (403, 301)
+    rows, columns = np.nonzero(image.pixels[..., 0] < 128)
+    found = np.float32([[columns.mean(), rows.mean()]])
+    expected = map_points(np.float32([[63.5, 175.5]]), decoding_matrix(image, exif=exif))
+    np.testing.assert_allclose(found, expected, atol=0.2)
+
+
+def test_a_longer_side_of_no_pixels_is_refused():
+    with pytest.raises(ValueError, match="longer_side is 0"):
+        decode_image(JPEG, longer_side=0)
