@@ -225,7 +225,23 @@ def _decode(line: bytes) -> Fields | None:
         fields = json.loads(line)
     except ValueError:  # UnicodeDecodeError is one too: a line torn within a character
         return None
+    if b"\\ud" in line:
+        fields = _as_text(fields)
     return fields if isinstance(fields, dict) else None
+
+
+def _as_text(value: Any) -> Any:  # Any: a decoded JSON value
+    """The same with `\\xff` for each byte of a file's name that is no text, which no report could hold."""
+    if isinstance(value, str):
+        try:
+            return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        except UnicodeEncodeError:  # half of a pair, in a text of the program's own
+            return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_as_text(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _as_text(one) for key, one in value.items()}
+    return value
 
 
 @dataclass(slots=True)

@@ -61,6 +61,8 @@ class Writer:
             try:
                 # The list stays the same one, for those who are about to append to it.
                 num_taken = len(self._pending)
+                if not num_taken:
+                    return
                 batch = self._pending[:num_taken]
                 del self._pending[:num_taken]
                 self._num_written += num_taken

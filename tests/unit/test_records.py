@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from ocrprof.records import read_process, read_records
+from ocrprof.records import LoadParts, read_process, read_records
 
 PROCESS = {"k": "process", "v": 1, "pid": 7, "ppid": 1, "start": 100, "born": None, "argv": ["python", "train.py"],
            "executable": "/usr/bin/python", "python": "3.11.7", "role": "main", "rank": None, "cwd": "/home",
@@ -128,3 +128,17 @@ def test_gpu_times_stand_in_the_attributes_of_their_span(tmp_path):
     one = read_process(write(tmp_path, PROCESS, forward, {**forward, "start": 500, "end": 600}, device))
     assert one is not None
     assert [span.attributes for span in one.spans] == [{"class": "M", "device": 77}, {"class": "M"}]
+
+
+def test_bytes_of_a_path_that_are_no_text_are_told_as_escapes(tmp_path):
+    odd = {**LOAD, "file": "/caf\udcff/a\U0001f600.py", "by": ["/half\ud800.py", 3]}
+    one = read_process(write(tmp_path, PROCESS, odd))
+    assert one is not None
+    assert (one.loads[0].file, one.loads[0].by) == ("/caf\\xff/a\U0001f600.py", ("/half?.py", 3))
+
+
+def test_the_parts_of_a_load_are_read_and_an_older_record_has_none(tmp_path):
+    older = {key: value for key, value in LOAD.items() if key not in ("find", "read", "compiled", "blocked")}
+    new, old = read_process(write(tmp_path, PROCESS, LOAD, older)).loads
+    assert (new.parts.create_ns, new.parts.exec_ns, new.blocked_ns, new.compiled) == (6, 400, 7, True)
+    assert (old.parts, old.blocked_ns, old.compiled) == (LoadParts(), 0, False)
