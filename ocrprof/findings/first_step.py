@@ -8,7 +8,7 @@ when what it returned is first called, and again for shapes it has not seen; eac
 from typing import Any
 
 from ocrprof.findings.judging import finding, place, start_seconds, working
-from ocrprof.results.constructions import GRAPH
+from ocrprof.results.constructions import GRAPH, IMPORTS
 from ocrprof.results.model import Construction, Finding, Location, StartupReport
 from ocrprof.units import format_percent, format_seconds
 
@@ -23,20 +23,23 @@ def sanity_checks(report: StartupReport) -> list[Finding]:
     row = max((row for row in report.constructions if row.kind == "sanity_check"), key=_seconds, default=None)
     if row is None or row.seconds < max(_MIN_SECONDS, _MIN_SHARE * of_seconds):
         return []
-    parts = _parts(row, report)
-    name, seconds, location = max(parts, key=lambda part: part[1])
-    at = f" ({place(location, cwd=report.target.cwd)})" if location else ""
+    longest = max(row.parts, key=lambda part: part.seconds, default=None)
+    of_it, where = "", None
+    if longest is not None:
+        where = _longest_importer(row, report) if longest.name == IMPORTS else longest.location
+        at = f" ({place(where, cwd=report.target.cwd)})" if where else ""
+        of_it = f"Of it {format_seconds(longest.seconds)} go into {longest.name}{at}. "
     return [
         finding(
             "sanity-check",
             f"Training waits {format_seconds(row.seconds)} for the sanity check",
             seconds=row.seconds,
             of_seconds=of_seconds,
-            location=location,
+            location=where,
             intervals=working([row]),
-            evidence={f"{part.replace(' ', '_')}_seconds": value for part, value, _ in parts if value},
-            advice=f"Of it {format_seconds(seconds)} go into {name}{at}. Where it guards nothing (debugging, a resumed"
-            " run), start with `num_sanity_val_steps=0`: the first validation then pays what it really needs.",
+            evidence={f"{part.name.replace(' ', '_')}_seconds": part.seconds for part in row.parts[:5]},
+            advice=f"{of_it}Where it guards nothing (debugging, a resumed run), start with `num_sanity_val_steps=0`:"
+            " the first validation then pays what it really needs.",
         )
     ]
 
@@ -87,29 +90,15 @@ def _programs_line(row: Construction, report: StartupReport) -> Location | None:
     return calls[-1].location if calls else row.location
 
 
-def _parts(row: Construction, report: StartupReport) -> list[tuple[str, float, Location | None]]:
-    """What the sanity check is made of: loading modules, building things, and the rest, its batches."""
-    end_seconds = row.start_seconds + row.seconds
+def _longest_importer(row: Construction, report: StartupReport) -> Location | None:
+    """The line behind the longest load in it."""
     loads = [
         one
         for one in report.imports
-        if one.depth == 0 and one.thread == 0 and row.start_seconds <= one.start_seconds < end_seconds
+        if one.depth == 0 and one.thread == 0 and row.start_seconds <= one.start_seconds < _ends(row)
     ]
-    built = [
-        one
-        for one in report.constructions
-        if one is not row and row.start_seconds <= one.start_seconds and one.start_seconds + one.seconds <= end_seconds
-    ]
-    outermost = _outermost(built)
-    longest_load = max(loads, key=lambda one: one.inclusive_seconds, default=None)
-    longest = max(outermost, key=_seconds, default=None)
-    free = [one for one in loads if not any(_is_inside(one.start_seconds, around) for around in outermost)]
-    load_seconds, build_seconds = sum(one.inclusive_seconds for one in free), sum(one.seconds for one in outermost)
-    return [
-        ("imports", load_seconds, longest_load.importer if longest_load else None),
-        ("building what it uses", build_seconds, longest.location if longest else None),
-        ("its batches", max(0.0, row.seconds - load_seconds - build_seconds), None),
-    ]
+    longest = max(loads, key=lambda one: one.inclusive_seconds, default=None)
+    return longest.importer if longest is not None else None
 
 
 def _outermost(rows: list[Construction]) -> list[Construction]:

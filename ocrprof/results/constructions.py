@@ -28,6 +28,16 @@ GRAPH = "compile.graph"
 """The kind of a compilation that the first call of a compiled function waited for."""
 
 _KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"} | {GRAPH}
+_PART_OF_CHECK = {
+    "fetch": "loading its batches",
+    "workers.start": "starting workers",
+    "validation_step": "validation_step",
+    "metric.update": "metrics",
+    "metric.compute": "metrics",
+    "dataset.init": "building data sets",
+    "data.setup": "setting up data",
+    GRAPH: "compiling",
+}
 _BUILT_INSIDE = (
     "instantiate",
     "dataset.init",
@@ -61,9 +71,34 @@ def build_constructions(
             phase=phase_at(span.start_ns),
             location=location_of(span.loc),
             attributes=_attributes(span, nodes),
-            parts=nested.parts(span) if span.attributes.get("lightning") else [],
+            parts=(
+                nested.parts(span)
+                if span.attributes.get("lightning")
+                else _sanity_parts(span, spans, process.loads)
+                if span.name == "sanity_check"
+                else []
+            ),
         )
         for span in [*_arguments(process, end_ns), *timed]
+    ]
+
+
+def _sanity_parts(check: Span, spans: Iterable[Span], loads: Iterable[Load]) -> list[Part]:
+    """What a sanity check spent its time on, exclusive, the longest first."""
+    intervals = [Interval(load.start_ns, load.end_ns, IMPORTS) for load in loads if load.thread == 0]
+    locations: dict[str, Location | None] = {}
+    for span in spans:
+        label = _PART_OF_CHECK.get(span.name)
+        if label is not None and check.start_ns <= span.start_ns and span.end_ns <= check.end_ns:
+            intervals.append(Interval(span.start_ns, span.end_ns, label))
+            locations.setdefault(label, location_of(span.loc))
+    totals: dict[str, int] = {}
+    for piece in innermost(intervals, start_ns=check.start_ns, end_ns=check.end_ns):
+        name = piece.label or OWN_CODE
+        totals[name] = totals.get(name, 0) + piece.end_ns - piece.start_ns
+    return [
+        Part(name=name, seconds=total_ns / 1e9, location=locations.get(name))
+        for name, total_ns in sorted(totals.items(), key=lambda item: -item[1])
     ]
 
 

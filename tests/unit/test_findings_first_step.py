@@ -30,12 +30,20 @@ def test_a_long_sanity_check_is_told_with_what_takes_longest_in_it():
     assert finding.intervals == [(7.9, 8.9)]
 
 
-def test_what_its_batches_take_is_the_rest():
-    built = span("dataset.init", 8000, 8200, loc=(MODULE, 12), **{"class": "ocr.Pages"})
-    finding = one_of(sanity_checks(start(span("sanity_check", 7900, 8900), built)), "sanity-check")
-    assert finding.evidence["its_batches_seconds"] == pytest.approx(0.8)
-    assert finding.evidence["building_what_it_uses_seconds"] == pytest.approx(0.2)
-    assert "its batches" in finding.advice
+def test_its_parts_are_exclusive_and_the_longest_gives_the_line():
+    inside = (
+        span("fetch", 7900, 8200),
+        span("validation_step", 8200, 8800, loc=(MODULE, 60)),
+        span("metric.update", 8500, 8700, loc=(MODULE, 90)),
+        span("validation_step", 9500, 9900, loc=(MODULE, 60)),  # of training, not of the check
+    )
+    finding = one_of(sanity_checks(start(span("sanity_check", 7900, 8900), *inside)), "sanity-check")
+    assert finding.evidence == pytest.approx(
+        {"validation_step_seconds": 0.4, "loading_its_batches_seconds": 0.3, "metrics_seconds": 0.2,
+         "own_code_seconds": 0.1}
+    )  # fmt: skip
+    assert finding.location.line == 60
+    assert "400 ms go into validation_step (ocr/module.py:60)" in finding.advice
 
 
 def test_a_short_sanity_check_is_no_finding():
