@@ -33,7 +33,7 @@ def render_startup(report: StartupReport, *, stream: TextIO, color: bool, width:
         *console_startup.failures(report, width=width),
         *console_startup.why(report, width=width),
         *console_startup.what_if(report, width=width),
-        *(findings(report.findings, cwd=report.target.cwd, width=width) if console_startup.judged(report) else []),
+        *(findings(report.findings, cwd=report.target.cwd, width=width) if figures_startup.judged(report) else []),
         *action_plan.console_lines(report, width=width),
         *console_startup.phases(report, "Where the time goes", width=width),
         *processes.console_lines(report, width=width),

@@ -64,11 +64,6 @@ def failures(report: StartupReport, *, width: int) -> list[Line]:
     return lines
 
 
-def judged(report: StartupReport) -> bool:
-    """Whether the absence of findings says something: not where no run came to the milestone."""
-    return bool(report.findings) or figures_startup.time_to_milestone(report) is not None
-
-
 def phases(report: StartupReport, heading: str, *, width: int) -> list[Line]:
     """Phases as a table with bars."""
     rows, total = figures_startup.phase_rows(report), figures_startup.total_time(report)

@@ -116,6 +116,11 @@ def phase_sum_note(report: StartupReport) -> str | None:
     )
 
 
+def judged(report: StartupReport) -> bool:
+    """Whether the absence of findings says something: not where no run came to the milestone."""
+    return bool(report.findings) or time_to_milestone(report) is not None
+
+
 def startup_line(report: StartupReport, *, cells: int | None = None) -> str:
     """`startup 74.3 s = python 0.2 · imports 21.9 · …`; in `cells` columns the smallest phases become `rest`."""
     total = total_time(report)

@@ -19,9 +19,7 @@ def startup_html(report: StartupReport) -> str:
         _failures(report),
     ]
     body = [
-        findings(report.findings, cwd=report.target.cwd)
-        if report.findings or figures_startup.time_to_milestone(report)
-        else None,
+        *(findings(report.findings, cwd=report.target.cwd) if figures_startup.judged(report) else []),
         *html_startup.sections(report),
         environment(report),
         _how_measured(report, figures_startup.noise_notes(report)),
@@ -38,7 +36,7 @@ def baseline_html(report: BaselineReport) -> str:
         _training_failure(report),
     ]
     body = [
-        findings(figures_loops.all_findings(report), cwd=report.target.cwd),
+        *findings(figures_loops.all_findings(report), cwd=report.target.cwd),
         *html_loops.sections(report),
         *_start(report),
         environment(report),

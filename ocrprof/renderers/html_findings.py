@@ -11,17 +11,24 @@ from ocrprof.units import format_percent, format_seconds
 _NUM_FINDINGS = 6
 
 
-def findings(found: Sequence[Finding], *, cwd: str) -> Section:
-    """What to change, the most important first, each with its seconds."""
+def findings(found: Sequence[Finding], *, cwd: str) -> list[Section]:
+    """What to change, then what is only to be known, the most important first, each with its seconds."""
     if not found:
-        return section("What to change first", paragraph(figures.NO_FINDINGS), anchor="findings")
+        return [section("What to change first", paragraph(figures.NO_FINDINGS), anchor="findings")]
+    to_change = [finding for finding in found if finding.effect != "tells"]
+    to_know = [finding for finding in found if finding.effect == "tells"]
+    headed = (("What to change first", "findings", to_change), ("To know", "to-know", to_know))
+    return [_cards(heading, anchor, those, cwd=cwd) for heading, anchor, those in headed if those]
+
+
+def _cards(heading: str, anchor: str, found: Sequence[Finding], *, cwd: str) -> Section:
     cards = [finding_card(finding, cost(finding), cwd=cwd) for finding in found]
     others = cards[_NUM_FINDINGS:]
     return section(
-        "What to change first",
+        heading,
         tag("ol", *cards[:_NUM_FINDINGS], class_="findings"),
         more(f"{len(others)} more, each of less weight", tag("ol", *others, class_="findings")) if others else None,
-        anchor="findings",
+        anchor=anchor,
     )
 
 

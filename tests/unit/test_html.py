@@ -72,6 +72,22 @@ def test_findings_lead():
     assert page_of(baseline_report()).all("h2")[0].text == "What to change first"
 
 
+def test_what_is_only_to_be_known_stands_apart_from_what_to_change():
+    told = FINDINGS[2].model_copy(update={"effect": "tells"})
+    root = page_of(startup_report(findings=[FINDINGS[0], told]))
+    to_change, to_know = root.all("ol", "findings")
+    assert [card.one("h3").text for card in to_change.children] == [FINDINGS[0].title]
+    assert [card.one("h3").text for card in to_know.children] == [told.title]
+    assert [heading.text for heading in root.all("h2")][:2] == ["What to change first", "To know"]
+
+
+def test_the_first_findings_are_shown_and_the_others_on_demand():
+    root = page_of(startup_report(findings=FINDINGS * 4))
+    shown, hidden = root.all("ol", "findings")
+    assert (len(shown.children), len(hidden.children)) == (6, 6)
+    assert "6 more, each of less weight" in [one.text for one in root.all("summary")]
+
+
 def test_a_finding_tells_priority_seconds_place_and_advice():
     first = page_of(baseline_report()).one("ol", "findings").children[0]
     assert first.one("span", "badge").text == BASELINE_FINDING.priority
