@@ -171,6 +171,8 @@ def _failure(said: str, outcome: Outcome) -> str:
             f"py-spy may not look into the process ({refused}): run as the user that owns it; a container needs"
             " `--cap-add SYS_PTRACE`, and a host with `kernel.yama.ptrace_scope` above 1 a lower one"
         )
+    if outcome.status == "reached" and _GREETING in said:
+        return f"py-spy did not write its samples within {_END_SECONDS:.0f} s of the start's end"
     if outcome.status == "reached":
         return "the start was over before py-spy could look into it"
     last = next((line for line in lines if not line.startswith(_GREETING)), "without a word")

@@ -135,7 +135,7 @@ def test_nested_constructions_hold_the_time_of_those_inside_them():
 
 def test_constructions_of_one_class_are_one_piece_and_short_ones_are_none():
     view = sampled((0, 60, [*INIT, init(7)]), (60, 200, RUN), (200, 260, [*INIT, init(7)]))
-    rows = [construction(0, 60), construction(200, 260), construction(0, 9, kind="logger.init", name="L", file=METRIC)]
+    rows = [construction(0, 60), construction(200, 260), construction(0, 15, kind="logger.init", name="L", file=METRIC)]
     (piece,) = construction_pieces(view, rows)
     assert (piece.count, told(piece)) == (2, [([7], 120)])
 
