@@ -22,6 +22,7 @@ from ocrprof.findings.environment import (
     slow_interpreter_start,
     slow_module_lookup,
 )
+from ocrprof.findings.file_systems import slow_module_files
 from ocrprof.findings.first_step import cold_compilations, sanity_checks
 from ocrprof.findings.hot_lines import with_hot_lines
 from ocrprof.findings.imports import eager_heavy_imports
@@ -59,6 +60,7 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_datasets,
     repeated_lookups,
     compiled_modules,
+    slow_module_files,
     late_imports,
     sanity_checks,
     cold_compilations,

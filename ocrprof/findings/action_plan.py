@@ -34,11 +34,20 @@ _CHANGES: dict[str, tuple[str, str | None]] = {
     "sanity-check": ("num_sanity_val_steps=0", _SETTING),
     "slow-workers": ("start fewer, or start them sooner", _SETTING),
     "no-bytecode-cache": ("let bytecode be written and found", _SETTING),
+    "slow-filesystem": ("keep modules on a local disk", _SETTING),
     "slow-exit": ("end sooner after the last line", None),
 }
 """What there is to do, by code, and how much there is to touch."""
 
-_ABOUT_THE_RUN = ("network-wait", "compile-cold", "sanity-check", "slow-workers", "no-bytecode-cache", "slow-exit")
+_ABOUT_THE_RUN = (
+    "network-wait",
+    "compile-cold",
+    "sanity-check",
+    "slow-workers",
+    "no-bytecode-cache",
+    "slow-exit",
+    "slow-filesystem",
+)
 """Codes of findings whose title names nothing that the change could name."""
 
 

@@ -67,7 +67,12 @@ def files_seconds(mount: Mount) -> float:
 
 def is_network(mount: Mount) -> bool:
     """Whether the type of the mount is one that asks another machine, or another process, for each file."""
-    return _NETWORK.fullmatch(mount.file_system) is not None
+    return is_remote(mount.file_system)
+
+
+def is_remote(file_system: str) -> bool:
+    """The same of a type by name, as the kernel's mount table has it."""
+    return _NETWORK.fullmatch(file_system) is not None
 
 
 def missing_bytecode(report: DoctorReport) -> list[Finding]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ocrprof.measure.bytecode import describe_compilation
 from ocrprof.measure.child import Outcome
+from ocrprof.measure.loaded_files import describe_loaded_files
 from ocrprof.measure.sources import read_program_uses, read_sources
 from ocrprof.plan import StartupPlan
 from ocrprof.records import ProcessRecords
@@ -29,7 +30,7 @@ def answer(
     counted: Sequence[Sequence[ProcessRecords]],
     progress: Callable[[str], None],
 ) -> dict[str, Any]:  # Any: rows of several kinds
-    """`why`, `what_if`, `savings`, `sources`, `deprecated_modules` and `compilation` as a StartupReport has them.
+    """`why`, `what_if`, `savings`, `sources`, `deprecated_modules`, `compilation`, `loaded_from`, as a report has them.
 
     None of them where nothing was recorded.
 
@@ -39,7 +40,10 @@ def answer(
     main = timeline.main
     if main is None or not rows:
         return {}
-    compilation = describe_compilation(main, rows)
+    of_files = {
+        "compilation": describe_compilation(main, rows),
+        "loaded_from": describe_loaded_files(rows, cwd=plan.target.cwd),
+    }
     own = main_file(rows)
     files = {row.file for row in rows if row.file is not None and row.kind == "source"}
     if own is not None and not own.startswith("<"):  # A program given by -c or through a pipe has no file.
@@ -49,7 +53,7 @@ def answer(
     sources = read_sources(files, limit_seconds=None if asked else _PATIENCE_SECONDS)
     if not sources.complete:
         progress(f"gave up after {sources.seconds:.0f} s: what deferring imports would save is left out this time")
-        return {"deprecated_modules": deprecated_modules(main, rows, graph=None), "compilation": compilation}
+        return {"deprecated_modules": deprecated_modules(main, rows, graph=None), **of_files}
     owners = owners_of(rows)
     own_files = {row.file for row in rows if row.file in sources.imports and owners[top_level(row.module)] == "program"}
     uses = read_program_uses({file for file in (*own_files, own) if file is not None}, main=own)
@@ -61,7 +65,7 @@ def answer(
         "sources": SourceReading(num_files=len(files), num_unreadable=sources.num_unreadable, seconds=sources.seconds),
         "savings": best_savings(start, of_seconds=seconds),
         "deprecated_modules": deprecated_modules(main, rows, graph=start.graph) if main.deprecations else [],
-        "compilation": compilation,
+        **of_files,
         "why": why(plan.why, start) if plan.why in loaded else None,
         "what_if": what_if(plan.what_if, start, runs=mains) if plan.what_if in loaded else None,
     }

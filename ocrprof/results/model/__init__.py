@@ -16,6 +16,7 @@ from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.checks import ColdPair, ColdStarts, FileHolder, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
+from ocrprof.results.model.file_systems import LoadedFrom
 from ocrprof.results.model.hydra import Calls, Composition, ConfigFile, Conversion, HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     Hop,
@@ -101,6 +102,7 @@ __all__ = [
     "Instantiation",
     "Interaction",
     "LazyPair",
+    "LoadedFrom",
     "Location",
     "LoopStatistics",
     "Memory",

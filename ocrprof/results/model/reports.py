@@ -22,6 +22,7 @@ from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.checks import ColdStarts, Overhead
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
+from ocrprof.results.model.file_systems import LoadedFrom
 from ocrprof.results.model.hydra import HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     ImportConditions,
@@ -99,6 +100,7 @@ class StartupReport(Value):
     constructions: list[Construction] = []
     hydra: HydraFigures | None = Field(default=None, description="None for a program that composed nothing")
     file_access: list[FileAccess] = Field(default=[], description="at level full, up to the first step")
+    loaded_from: list[LoadedFrom] = Field(default=[], description="file systems of the modules' trees")
     file_scans: list[FileScan] = Field(default=[], description="at level full, up to the first step")
     network: list[NetworkWait] = Field(default=[], description="at level full")
     calls: CallCounts | None = Field(default=None, description="at level full, from two further runs")
