@@ -24,8 +24,8 @@ MAX_SHARE, MAX_SECONDS = 0.20, 0.050
 PROGRAMS = {
     # Its last line is the work that ends the imports.
     "tables": (
-        "import wandb\nimport pandas\nimport numba\nimport sympy\nimport hydra\nimport cv2\n"
-        "from omegaconf import OmegaConf\nOmegaConf.resolve(OmegaConf.create({}))\n"
+        "import wandb\nimport pandas\nimport numba\nimport sympy\nimport cv2\nimport rich.progress\n"
+        "from hydra.utils import instantiate\ninstantiate({'_target_': 'builtins.dict'})\n"
     ),
     "recogniser": (
         "import torch\nimport torchvision\nimport torchmetrics\nimport timm\nimport pandas\n"
@@ -40,7 +40,6 @@ CASES = (
     ("tables", "pandas"),
     ("tables", "numba"),
     ("tables", "sympy"),
-    ("tables", "hydra"),
     ("recogniser", "torchmetrics"),
     ("recogniser", "timm"),
     ("trainer", "lightning"),
