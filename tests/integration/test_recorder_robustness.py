@@ -299,7 +299,8 @@ def test_without_its_private_function_loads_are_seen_by_their_loaders_and_that_i
 
 
 def test_two_hundred_thousand_loads_are_recorded_without_loss(tmp_path):
-    recorded = record(tmp_path / "run", PYTHON, script_in(tmp_path, """
+    (tmp_path / "many.py").write_text("for number in range(200_000):\n    __import__(f'made_{number}')\n")
+    script = script_in(tmp_path, """
         import importlib.machinery, sys
 
         class Maker:
@@ -311,10 +312,10 @@ def test_two_hundred_thousand_loads_are_recorded_without_loss(tmp_path):
                 pass
 
         sys.meta_path.insert(0, Maker)
-        for number in range(200_000):
-            __import__(f"made_{number}")
+        import many
         print(sum(name[:5] == "made_" for name in sys.modules))
-        """), timeout_seconds=300)  # fmt: skip
+        """)  # fmt: skip
+    recorded = record(tmp_path / "run", PYTHON, script, timeout_seconds=300)
     assert recorded.outcome.status == "reached", recorded.stderr
     assert recorded.stdout == "200000\n"
     made = [load["name"] for load in recorded.of_kind("load") if load["name"].startswith("made_")]
