@@ -16,6 +16,7 @@ _MIN_SKEW_SHARE = 0.10
 _MIN_UNEXPLAINED_SHARE = 0.20
 _MIN_PART_SECONDS = 1e-3
 _SERVER_SHARE = 0.5
+_HELD_UP_SHARE = 0.5
 _NUM_NAMES = 4
 
 
@@ -73,7 +74,7 @@ def _slow_groups(groups: list[WorkerGroup], report: StartupReport, of_seconds: f
             **{f"{name}_seconds": seconds for name, seconds in parts.items() if seconds >= _MIN_PART_SECONDS},
             "packages": [part.name for part in group.packages[:_NUM_NAMES]],
         },
-        advice=_advice(group, most, parts[most], cwd=report.target.cwd),
+        advice=_advice(group, most, parts[most], cwd=report.target.cwd) + _why_in_turn(group),
     )
 
 
@@ -144,6 +145,19 @@ def _advice(group: WorkerGroup, most: str, seconds: float, *, cwd: str) -> str:
     return (
         f"Starting an interpreter takes {format_seconds(seconds)} each: use fewer than {group.num_workers} workers, or"
         f' `multiprocessing_context="fork"`.{each_epoch}'
+    )
+
+
+def _why_in_turn(group: WorkerGroup) -> str:
+    """Why no worker was started before the last one was there, where the parent was held up in starting it."""
+    held_up = group.calling_seconds >= _HELD_UP_SHARE * group.starting_seconds
+    if len(group.workers) < 2 or group.start_method == "fork" or not held_up:
+        return ""
+    if order_of_starts(group) != "one after another":
+        return ""
+    return (
+        f" They start in turn because each has to take over its copy of `{group.dataset}` before the next is started,"
+        " and the copy is more than a pipe holds (64 KiB): a lighter data set lets them start at once."
     )
 
 

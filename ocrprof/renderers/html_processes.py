@@ -6,7 +6,7 @@ from ocrprof.renderers import figures
 from ocrprof.renderers.charts import Bar, LaneRow, lanes
 from ocrprof.renderers.html_links import package_of, shown_packages
 from ocrprof.renderers.html_parts import NO_PHASE, OWNER_COLORS, phase_color, span_text, subject, tick_text
-from ocrprof.renderers.markup import Html, join, paragraph, section, table
+from ocrprof.renderers.markup import Html, join, paragraph, prose, section, table
 from ocrprof.renderers.processes import first_batch_text, group_facts, group_line, rank_facts, rank_table
 from ocrprof.results.model import Construction, ImportRow, Process, Run, Segment, StartupReport, Worker
 from ocrprof.results.startup import representative
@@ -45,12 +45,15 @@ def html_section(report: StartupReport) -> Html | None:
 
 
 def _groups(report: StartupReport) -> list[Html]:
-    """A paragraph for each group of workers."""
+    """Two paragraphs for each group of workers: what it cost, and on what it spent that."""
     cwd = report.target.cwd
-    return [
-        paragraph("; ".join([group_line(group, cwd=cwd), *group_facts(group, cwd=cwd)]) + ".")
-        for group in report.workers
-    ]
+    told = []
+    for group in report.workers:
+        told.append(paragraph(f"{group_line(group, cwd=cwd)}."))
+        facts = group_facts(group, cwd=cwd)
+        if facts:
+            told.append(paragraph(join(*(prose(fact) for fact in facts), by=" · "), class_="note"))
+    return told
 
 
 def _ranks(report: StartupReport) -> Html | None:

@@ -165,7 +165,7 @@ def _parts(group: WorkerGroup) -> str:
     if fetches:
         parts["first batch"] = median(fetches)
     told = [f"{name} {format_seconds(seconds)}" for name, seconds in parts.items() if seconds >= _MIN_PART_SECONDS]
-    return f"each: {' · '.join(told)}" if told else ""
+    return f"each: {', '.join(told)}" if told else ""
 
 
 def _readiness(group: WorkerGroup) -> list[str]:

@@ -52,6 +52,14 @@ def test_workers_that_live_on_are_not_told_to():
     assert "persistent_workers" not in one_of(slow_workers(lasting), "slow-workers").advice
 
 
+def test_workers_of_which_each_holds_the_program_up_until_it_has_its_data_are_told_why():
+    report = two_spawned()
+    in_turn = report.workers[0].model_copy(update={"num_at_once": 1.0, "calling_seconds": 0.7})
+    found = one_of(slow_workers(report.model_copy(update={"workers": [in_turn]})), "slow-workers")
+    assert "started one after another" in found.title and "more than a pipe holds" in found.advice
+    assert "pipe" not in one_of(slow_workers(report), "slow-workers").advice
+
+
 def test_the_advice_follows_what_took_most():
     found = one_of(slow_workers(two_spawned(imports=1)), "slow-workers")
     assert "100 ms of running the main module again" in found.title
@@ -114,7 +122,7 @@ def test_a_group_of_workers_is_told_with_its_parts():
     assert lines[:2] == ["", "Processes"]
     text = " ".join(" ".join(lines).split())
     assert "2 spawn workers for Pages (train.py:12): 730 ms of the 1.10 s before the first batch" in text
-    assert "each: interpreter 20.0 ms · imports 500 ms · main module 100 ms · unpickling 50.0 ms" in text
+    assert "each: interpreter 20.0 ms, imports 500 ms, main module 100 ms, unpickling 50.0 ms" in text
     assert "ready: the first after 720 ms, the last after 740 ms" in text
     assert "each imports again: torch 500 ms" in text
     assert "in train.py: line 2 500 ms" in text
