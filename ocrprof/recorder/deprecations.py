@@ -33,6 +33,9 @@ def patch_warnings(recorder: "Recorder", module: "ModuleType") -> None:
             core.hide_frame(error)
             raise
 
+    # Dynamo leaves code of such files alone, as it does the function of C that this one stands for. To `warnings`
+    # it is a frame like any other: only those of importlib's `_bootstrap` are not counted there.
+    warn.__code__ = warn.__code__.replace(co_filename="<frozen importlib.warnings>")
     module.warn = core.look_like(warn, original)  # type: ignore[attr-defined]
 
 
