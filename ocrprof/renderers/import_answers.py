@@ -79,6 +79,8 @@ def what_if_facts(answer: WhatIf, report: StartupReport) -> list[tuple[str, str]
     """Labels and sentences: predicted, used, measured, touched, failed."""
     cwd = report.target.cwd
     facts = [("predicted", _prediction(answer))]
+    if len(answer.held_by) > 1:
+        facts.append(("held by", f"{_names(answer.held_by)}: only a start in which none of them loads it saves that"))
     if answer.used is not None:
         facts.append(("used", f"{_by(answer.used, cwd=cwd)}: deferred to {_phase(answer.used.phase)}, not saved"))
     if answer.verification is None:

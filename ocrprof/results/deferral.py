@@ -157,6 +157,7 @@ def what_if(module: str, start: Start, *, runs: Sequence[ProcessRecords]) -> Wha
         num_modules=len(modules),
         modules=modules,
         packages=_packages(modules, start.graph),
+        held_by=_holders(module, inside, start),
         used=first_use(module, start),
     )
 
@@ -182,16 +183,21 @@ def _held_saving(module: str, start: Start) -> Saving:
     """Of a package of which no line of the program alone decides whether it is loaded."""
     lost = start.graph.dominated(module)
     inside = set(lost)
-    holders = _by_importer(edge for edge in start.graph.pulling[module] if edge.importer not in inside)
     return Saving(
         module=module,
         owner="installed",
         seconds=start.graph.seconds_of(lost),
         num_modules=len(lost),
         packages=_packages(lost, start.graph),
-        held_by=[_importer(edge) for edge in holders],
+        held_by=_holders(module, inside, start),
         used=first_use(module, start),
     )
+
+
+def _holders(module: str, dominated: Collection[str], start: Start) -> list[Hop]:
+    """Who loads a module from outside of what it dominates, each importer once, the program's own files first."""
+    holders = _by_importer(edge for edge in start.graph.pulling[module] if edge.importer not in dominated)
+    return [_importer(edge) for edge in sorted(holders, key=lambda edge: not start.is_program(edge.importer))]
 
 
 def _deferrable_savings(start: Start, enough: float) -> list[Saving]:

@@ -133,6 +133,16 @@ def test_the_prediction_is_the_self_time_of_all_that_the_module_dominates():
     assert [(part.name, pytest.approx(part.seconds)) for part in answer.packages] == [("heavy", 0.2)]
 
 
+def test_a_what_if_names_all_who_load_the_module_and_not_those_that_depend_on_it():
+    tree = Tree("import heavy\nimport other\n")
+    tree.module("heavy", "__main__", 1, source="import heavy_part\n")
+    tree.inside().module("heavy_part", "heavy", 1, source="import heavy\n")
+    tree.done()
+    tree.module("other", "__main__", 2, source="\nfrom heavy import f\n")
+    held_by = what_if("heavy", tree.start(), runs=[]).held_by
+    assert [(hop.module, hop.location.line) for hop in held_by] == [("__main__", 1), ("other", 2)]
+
+
 def test_the_prediction_of_several_runs_is_their_median():
     runs = [process(loads=(load("heavy", 0, ms), load("other", 0, 99))) for ms in (10, 40, 20)]
     assert what_if("heavy", program().start(), runs=runs).predicted_seconds == pytest.approx(0.020)

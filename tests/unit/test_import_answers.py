@@ -57,6 +57,13 @@ PROOF = Verification(
 )
 
 
+def test_the_prediction_names_who_else_holds_the_module():
+    holders = [Hop(module="__main__", location=LINE), Hop(module="lightning.pytorch", location=LINE)]
+    text = flat(console(what_if=what_if(held_by=holders)))
+    assert f"__main__:{LINE.line}, lightning.pytorch:{LINE.line}: only a start in which none of them loads it" in text
+    assert "held by" not in flat(console(what_if=what_if(held_by=holders[:1])))
+
+
 def what_if(proof: Verification | None = None, **changes) -> WhatIf:
     answer = WhatIf(
         module="torchmetrics",

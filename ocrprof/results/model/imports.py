@@ -214,6 +214,7 @@ class WhatIf(Value):
     num_modules: int
     modules: list[str] = []
     packages: list[Part] = []
+    held_by: list[Hop] = Field(default=[], description="all importers that do not depend on it: none may load it")
     used: Touch | None = None
     verification: Verification | None = None
 
