@@ -181,12 +181,6 @@ def _wait(process: subprocess.Popen[bytes], pipe: int, *, deadline_ns: int) -> R
                 return "ended_early"
 
 
-def _has_ended(pid: int) -> bool:
-    """Whether the process waits to be reaped; it is left so, for `wait4` to read its CPU time."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, float | None]:
 def _all_arrived(pipe: int, arrived: set[int]) -> bool:
     """Adds to `arrived` the ranks that have told `PID RANK RANKS_HERE`; whether it holds all of them now."""
     for message in os.read(pipe, 65536).splitlines():
@@ -197,6 +191,12 @@ def _all_arrived(pipe: int, arrived: set[int]) -> bool:
     return False
 
 
+def _has_ended(pid: int) -> bool:
+    """Whether the process waits to be reaped; it is left so, for `wait4` to read its CPU time."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, float | None]:
     """The target's own exit code (None if we ended it) and CPU seconds, after every process of its tree has gone."""
     members = _descendants(process.pid)
     if not own_end:

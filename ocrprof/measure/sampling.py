@@ -27,7 +27,7 @@ from ocrprof.results.startup import representative
 from ocrprof.target import probe_target
 
 RATE = 100
-"""Samples a second. Twice as many as py-spy takes by itself: half of a start's work is done in 50 ms pieces."""
+"""Samples a second, as py-spy has it by itself: where reading a deep stack takes milliseconds, it cannot do more."""
 
 _STARTER = Path(__file__).with_name("start_and_sample.py")
 _END_SECONDS = 20.0
