@@ -171,6 +171,10 @@ def _prove_writable(folder: Path) -> None:
     """Makes the folder and writes a file into it, before anything is measured; never over an earlier report."""
     if (folder / "report.json").exists():
         raise OcrprofError(f"{folder} holds a report already", hint="give another folder: -o DIR")
+    if (folder / "runs").exists():
+        raise OcrprofError(
+            f"{folder} holds the runs of a measurement that did not end", hint="give another folder: -o DIR"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):

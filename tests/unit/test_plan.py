@@ -34,6 +34,12 @@ def test_an_earlier_report_is_not_overwritten(tmp_path):
         plan(tmp_path)
 
 
+def test_runs_that_a_measurement_left_behind_are_not_written_over(tmp_path):
+    (tmp_path / "runs" / "1").mkdir(parents=True)
+    with pytest.raises(OcrprofError, match="runs of a measurement that did not end"):
+        plan(tmp_path)
+
+
 @pytest.mark.parametrize("changes", [{"runs": 0}, {"warmup": -1}, {"timeout_seconds": 0.0}])
 def test_counts_and_limits_out_of_range_are_refused(tmp_path, changes):
     with pytest.raises(OcrprofError, match="--"):
