@@ -45,10 +45,9 @@ class _Composition:
             return True
         from omegaconf import OmegaConf
 
-        # Only a list or a function can sweep. A plain run refuses that, and a group that has no option yet.
-        may_sweep = any("," in override or "(" in override for override in self.overrides)
+        # A plain run refuses a group that has no option yet, and a sweep.
         has_all = not OmegaConf.missing_keys(self.config.hydra.runtime.choices)
-        return mode == "RUN" and has_all and not may_sweep
+        return mode == "RUN" and has_all and not _sweeps(self.overrides)
 
     def again(self, overrides: Sequence[str]) -> Any:
         """The configuration, with `overrides` that may say its mode now; an error is raised as the first time."""
@@ -58,6 +57,15 @@ class _Composition:
             self.config.hydra.mode = "RUN"
             self.config.hydra.overrides.hydra.append(RUN_MODE)
         return self.config
+
+
+def _sweeps(overrides: Sequence[str]) -> bool:
+    """True if one of `overrides` stands for several values."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    # Only a list or a function can, and parsing takes milliseconds.
+    suspects = [override for override in overrides if "," in override or "(" in override]
+    return any(override.is_sweep_override() for override in OverridesParser.create().parse_overrides(suspects))
 
 
 def _keeping(compose: Callable[..., Any]) -> Callable[..., Any]:

@@ -100,7 +100,9 @@ def test_what_is_wrong_is_said_as_hydra_says_it(run: Any, arguments: list[str]) 
     assert jobs == run(arguments, once=False)[0]
 
 
-@pytest.mark.parametrize("arguments", [["size=3", "db=big"], ["hydra.mode=RUN"], ["--config-name=runs"], ["sise=3"]])
+@pytest.mark.parametrize(
+    "arguments", [["size=3", "db=big"], ["list=[1,2]"], ["hydra.mode=RUN"], ["--config-name=runs"], ["sise=3"]]
+)
 def test_a_plain_run_and_a_wrong_one_are_composed_once(run: Any, arguments: list[str]) -> None:
     assert run(arguments, once=False)[1] == 2
     assert run(arguments, once=True)[1] == 1
