@@ -9,6 +9,7 @@ from ocrprof.units import format_bytes, format_seconds
 
 _MIN_SHARE = 0.01
 _NUM_NAMES = 3
+_MANY_DEEP = 80
 _NAMES = {
     "exec_seconds": "exec",
     "dlopen_seconds": "dlopen",
@@ -85,6 +86,11 @@ def _conditions(conditions: ImportConditions, *, enough: float, cwd: str) -> lis
         facts.append(
             f"several threads imported at once for {format_seconds(conditions.concurrent_seconds)}: "
             "each then waits for the others, and that stands in its times"
+        )
+    if conditions.deepest >= _MANY_DEEP:
+        facts.append(
+            f"imports {conditions.deepest} deep: the recorder adds two frames to each of them, and so reaches the "
+            "recursion limit after three quarters of what a plain run can nest"
         )
     waited = sum(wait.seconds for wait in conditions.waits)
     if waited >= enough:

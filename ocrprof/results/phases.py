@@ -73,7 +73,7 @@ class Timeline:
             return 0
         limits = [process.start_ns for process in self.lane[1:]] + [self.end_ns]
         return sum(
-            union_ns(_loads(process), start_ns=process.start_ns, end_ns=min(limit_ns, self.end_ns))
+            union_ns(_loads(process, end_ns=self.end_ns), start_ns=process.start_ns, end_ns=min(limit_ns, self.end_ns))
             for process, limit_ns in zip(self.lane, limits, strict=False)
         )
 
@@ -227,12 +227,18 @@ def _main_phases(
 def _phases(process: ProcessRecords, claims: Sequence[Interval], *, end_ns: int) -> list[Interval]:
     """One process's time up to `end_ns`, its loads put where no span claims the moment in which they began."""
     claimed = innermost(claims, start_ns=process.start_ns, end_ns=end_ns)
-    free = [load for load in _loads(process) if (piece := piece_at(claimed, load.start_ns)) and piece.label is None]
+    loads = _loads(process, end_ns=end_ns)
+    free = [load for load in loads if (piece := piece_at(claimed, load.start_ns)) and piece.label is None]
     return innermost([*claims, *free], start_ns=process.start_ns, end_ns=end_ns)
 
 
-def _loads(process: ProcessRecords) -> Iterator[Interval]:
-    return (Interval(load.start_ns, load.end_ns, "imports") for load in process.loads if load.thread == 0)
+def _loads(process: ProcessRecords, *, end_ns: int) -> Iterator[Interval]:
+    """The loads of the main thread; one in which the process hung or was killed lasts until `end_ns`."""
+    yield from (Interval(load.start_ns, load.end_ns, "imports") for load in process.loads if load.thread == 0)
+    # A stop at a milestone leaves loads open too, where a module's body runs the training.
+    for one in process.open if process.end is None else ():
+        if one.is_load and one.thread == 0 and one.start_ns < end_ns:
+            yield Interval(one.start_ns, end_ns, "imports")
 
 
 def _other_work(

@@ -86,6 +86,7 @@ def test_what_disturbed_the_loads_is_told_where_it_took_long():
         "threads waited 2.00 s for modules that another one was loading, the longest for torch (/x/a.py",
     ]
     assert facts(report_of(import_conditions=ImportConditions(collections=9, collecting_seconds=0.01))) == []
+    assert facts(report_of(import_conditions=ImportConditions(deepest=95)))[0].startswith("imports 95 deep")
 
 
 def test_other_processes_of_the_start_and_its_reading_are_told():

@@ -346,3 +346,8 @@ def test_a_crash_in_an_evaluation_is_not_in_the_first_step():
 
 def test_a_crash_before_anything_was_recorded_has_no_phase():
     assert failed_in() is None
+
+
+def test_a_load_in_which_the_process_was_killed_lasts_to_the_end():
+    main = process(loads=(load("colorsys", 20, 30),), open=(still_open("torch", 40, is_load=True),))
+    assert phases(main, end=100, status="timed_out")["imports"] == 10 + 60
