@@ -102,6 +102,7 @@ class Recorder:
         at = now()
         if name in _WITH_USAGE and not self.is_bare:
             attributes["usage"] = self.load("state").usage()
+            attributes["cpu"] = _time.process_time_ns()
         self.write({"k": "mark", "name": name, "at": at, "a": attributes})
         for function in self.at_marks:
             self.ask(function, (), {})

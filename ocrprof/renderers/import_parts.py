@@ -1,10 +1,12 @@
 """What loading modules was made of, and what made it longer than it need be, as lines."""
 
+from collections.abc import Sequence
+
 from ocrprof.renderers.figures import Scale
 from ocrprof.renderers.places import place, plain
 from ocrprof.results.failed_imports import FailedImport, failed_imports
 from ocrprof.results.import_graph import add_parts
-from ocrprof.results.model import ImportConditions, ImportParts, StartupReport
+from ocrprof.results.model import ImportConditions, ImportParts, MilestoneUsage, StartupReport
 from ocrprof.units import format_bytes, format_seconds
 
 _MIN_SHARE = 0.01
@@ -127,5 +129,19 @@ def _usage(report: StartupReport) -> list[str]:
     )
     return [
         f"up to {report.usage[-1].mark.replace('-', ' ').replace('.begin', '')}: {format_bytes(read)} read "
-        f"({format_bytes(disk)} from a disk), {minor} page faults ({major} from a disk)"
+        f"({format_bytes(disk)} from a disk), {minor} page faults ({major} from a disk)",
+        *_processor_time(report.usage),
     ]
+
+
+def _processor_time(usage: Sequence[MilestoneUsage]) -> list[str]:
+    """Wall beside processor time, from milestone to milestone: where the first is longer, the program waited."""
+    parts = []
+    before = 0.0
+    for row in usage:
+        if row.cpu_seconds is not None:
+            name = row.mark.replace("-", " ").replace(".begin", "")
+            wall, cpu = format_seconds(row.at_seconds - before), format_seconds(row.cpu_seconds)
+            parts.append(f"to {name} {wall}, {cpu}")
+        before = row.at_seconds
+    return [f"wall and processor time from milestone to milestone: {'; '.join(parts)}"] if parts else []

@@ -87,10 +87,12 @@ def build_usage(process: ProcessRecords, *, spawn_ns: int, end_ns: int) -> list[
     """From mark to mark, up to `end_ns`: the first one tells of all since the process began."""
     usage: list[MilestoneUsage] = []
     before = [0, 0, 0, 0]
+    cpu_before_ns = 0
     for mark in sorted(process.marks, key=lambda mark: mark.at_ns):
         counts = mark.attributes.get("usage")
         if counts is None or mark.at_ns > end_ns:
             continue
+        cpu_ns = mark.attributes.get("cpu")
         minor, major, read, disk = (now - then for now, then in zip(counts, before, strict=True))
         usage.append(
             MilestoneUsage(
@@ -100,7 +102,8 @@ def build_usage(process: ProcessRecords, *, spawn_ns: int, end_ns: int) -> list[
                 major_faults=major,
                 read_bytes=read,
                 disk_read_bytes=disk,
+                cpu_seconds=None if cpu_ns is None else (cpu_ns - cpu_before_ns) / 1e9,
             )
         )
-        before = counts
+        before, cpu_before_ns = counts, cpu_ns or cpu_before_ns
     return usage

@@ -273,6 +273,7 @@ def test_page_faults_and_bytes_read_are_counted_at_the_milestones(tmp_path):
     (ending,) = [mark for mark in recorded.of_kind("mark") if mark["name"] == "exit.begin"]
     minor, _, read, _ = ending["a"]["usage"]
     assert minor > 100 and read > 1000
+    assert ending["a"]["cpu"] > 1_000_000
 
 
 @pytest.fixture(scope="module")

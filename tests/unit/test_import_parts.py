@@ -100,3 +100,21 @@ def test_other_processes_of_the_start_and_its_reading_are_told():
     assert len(shown) == 2
     assert shown[0].startswith("process 7 of the same start loaded 30 modules in 2.00 s")
     assert shown[1] == "up to first step: 2.00 KiB read (0 B from a disk), 10 page faults (2 from a disk)"
+
+
+def test_wall_and_processor_time_stand_side_by_side():
+    usage = [
+        MilestoneUsage(
+            mark=mark,
+            at_seconds=at,
+            minor_faults=5,
+            major_faults=1,
+            read_bytes=1024,
+            disk_read_bytes=0,
+            cpu_seconds=cpu,
+        )
+        for mark, at, cpu in (("imports", 4.0, 3.5), ("first-step", 10.0, 2.0))
+    ]
+    assert facts(report_of(usage=usage))[-1] == (
+        "wall and processor time from milestone to milestone: to imports 4.00 s, 3.50 s; to first step 6.00 s, 2.00 s"
+    )

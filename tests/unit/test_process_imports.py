@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from recorded import MS, SPAWN, load, ns, process
 
 from ocrprof.records import LoadParts, Mark, Wait
@@ -74,3 +75,12 @@ def test_usage_is_told_from_mark_to_mark():
         ("imports", 10, 1, 1000, 512),
         ("config", 5, 0, 500, 0),
     ]
+
+
+def test_processor_time_is_told_from_mark_to_mark_where_it_was_recorded():
+    marks = (
+        Mark("imports", ns(100), {"usage": [10, 1, 1000, 512], "cpu": 80 * MS}),
+        Mark("config", ns(200), {"usage": [15, 1, 1500, 512], "cpu": 110 * MS}),
+    )
+    found = build_usage(replace(process(), marks=marks), **WINDOW)
+    assert [row.cpu_seconds for row in found] == pytest.approx([0.080, 0.030])

@@ -123,6 +123,7 @@ class MilestoneUsage(Value):
     major_faults: int = Field(description="pages that came from a disk")
     read_bytes: int = Field(description="asked for by read calls, from the page cache too")
     disk_read_bytes: int
+    cpu_seconds: float | None = Field(default=None, description="of processor time, all threads of the process")
 
 
 class Hop(Value):
