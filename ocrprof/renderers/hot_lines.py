@@ -177,4 +177,5 @@ def _how(samples: Samples) -> str:
         facts.append(f"its clock and the recorder's agree to {agree} ({samples.num_anchors} moments)")
     if samples.num_errors:
         facts.append(f"{samples.num_errors} samples failed")
+    facts.append("every stack, for ui.perfetto.dev: runs/sampled/samples.json")
     return "; ".join(facts)

@@ -11,6 +11,7 @@ import pytest
 from recording import TARGETS
 
 from ocrprof.findings import judge
+from ocrprof.measure.sampling import with_samples
 from ocrprof.measure.startup import measure_startup
 from ocrprof.plan import StartupPlan
 from ocrprof.results.model import Finding, StartupReport
@@ -41,8 +42,11 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("audited")
 
 
-def start(folder: Path, plant: str) -> StartupReport:
-    """The judged start of the project, with what it says of its own costs in `<plant>.jsonl`."""
+def start(folder: Path, plant: str, *, counted: StartupReport | None = None) -> StartupReport:
+    """The judged start of the project, with what it says of its own costs in `<plant>.jsonl`.
+
+    With a report of counted runs, that report with the lines of one further, sampled run.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDITED_DATA", str(folder / "pages"))
         patch.setenv("AUDITED_TRUTH", str(folder / f"{plant}.jsonl"))
@@ -56,7 +60,10 @@ def start(folder: Path, plant: str) -> StartupReport:
             timeout_seconds=200,
             level="full",
         )
-        report = judge(measure_startup(plan, progress=lambda _: None))
+        if counted is None:
+            report = judge(measure_startup(plan, progress=lambda _: None))
+        else:
+            report = judge(with_samples(counted, plan, progress=lambda _: None))
     assert report.runs[0].reached, report.runs[0].stderr_tail
     return report
 
@@ -69,6 +76,11 @@ def mended(folder):
 @pytest.fixture(scope="module")
 def planted(folder):
     return start(folder, "all")
+
+
+@pytest.fixture(scope="module")
+def sampled(folder, planted):
+    return start(folder, "all", counted=planted)
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +237,40 @@ def test_the_plan_wins_what_the_plants_cost_and_no_second_twice(planted):
     assert unused.seconds == near(COST["dataset"])
     assert plan.configuration_then_seconds < plan.configuration_now_seconds
     assert plan.now_seconds - plan.then_seconds == pytest.approx(sum(action.seconds for action in plan.actions))
+
+
+def lines_of(report: StartupReport, kind: str) -> dict[tuple[str, int], float]:
+    """Seconds of the hot lines of a kind of construction, by each line that leads there."""
+    found: dict[tuple[str, int], float] = {}
+    for piece in report.samples.pieces:
+        for line in piece.hot_lines if piece.kind == kind else ():
+            for one in line.lines:
+                key = (one.location.file, one.location.line)
+                found[key] = found.get(key, 0.0) + line.seconds
+    return found
+
+
+def test_lines_that_hold_constructions_up_are_told_with_their_seconds(sampled):
+    assert sampled.samples.failure is None
+    init = lines_of(sampled, "model.init")
+    assert init[line_of("core/module.py", "self.evaluators = {split")] == around(2 * COST["evaluator"])
+    assert init[line_of("core/module.py", "self.metric = CharErrors()  # plant")] == around(COST["metric"])
+    assert lines_of(sampled, "dataset.init")[line_of("data/pages.py", 'with costing("dataset")')] == around(
+        3 * COST["dataset"]
+    )
+    assert lines_of(sampled, "logger.init")[line_of("core/loggers.py", "plant.eager_logger")] == around(COST["logger"])
+
+
+def around(seconds: float):
+    """What a sampled line may take for it: a fifth of it, or 60 ms."""
+    return pytest.approx(seconds, rel=0.2, abs=0.06)
+
+
+def test_findings_name_the_line_that_was_sampled(sampled):
+    (finding,) = of_code(sampled, "slow-module-init")
+    file, number = line_of("core/module.py", "self.evaluators = {split")
+    assert f"`{Path(file).relative_to(PROJECT)}:{number}`" in finding.advice
+    assert any(f":{number} " in text for text in finding.evidence["hot_lines"])
+    (finding,) = of_code(sampled, "eager-evaluator")
+    _, number = line_of("core/module.py", "self.metric = CharErrors()  # plant")
+    assert [f"module.py:{number} " in text for text in finding.evidence["hot_lines"]] == [True]
