@@ -337,7 +337,14 @@ def _still_open(gathered: _Gathered) -> list[Open]:
         return []
     ended = {(False, span.name, span.start_ns, span.thread) for span in gathered.spans}
     ended |= {(True, load.name, load.start_ns, load.thread) for load in gathered.loads}
-    return [one for one in gathered.begun if (one.is_load, one.name, one.start_ns, one.thread) not in ended]
+    # What another thread had loaded in the meantime ended as a wait.
+    waits = {(wait.name, wait.thread): wait.start_ns for wait in gathered.waits}
+    return [
+        one
+        for one in gathered.begun
+        if (one.is_load, one.name, one.start_ns, one.thread) not in ended
+        and not (one.is_load and waits.get((one.name, one.thread), 0) >= one.start_ns)
+    ]
 
 
 def _line(value: Any) -> Line | None:  # Any: a decoded JSON value

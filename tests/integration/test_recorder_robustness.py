@@ -12,6 +12,8 @@ import pytest
 from recording import PYTHON, TARGETS, plain, record
 from test_cli import ocrprof, report_in
 
+from ocrprof.records import read_records
+
 PARTS = ("find", "read", "unmarshal", "compile", "write", "create", "exec")
 
 
@@ -69,6 +71,7 @@ def test_threads_that_import_at_once_load_each_module_once_and_their_waits_are_n
     recorded = record(tmp_path / "run", PYTHON, script_in(tmp_path, """
         import threading
         threads = [threading.Thread(target=__import__, args=(f"own{n}",)) for n in range(8)]
+        threads += [threading.Thread(target=__import__, args=("slow",)) for n in range(2)]
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
         """))  # fmt: skip
@@ -85,6 +88,8 @@ def test_threads_that_import_at_once_load_each_module_once_and_their_waits_are_n
         waited = sum(wait["end"] - wait["start"] for wait in waits if wait["thread"] == own["thread"])
         assert own["blocked"] >= 0.99 * waited
     assert recorded.of_kind("end")[0]["dropped"] == 0
+    (process,) = read_records(tmp_path / "run" / "records")
+    assert process.open == ()
 
 
 def test_failing_imports_of_every_kind_are_recorded_with_their_error(tmp_path):
