@@ -6,7 +6,7 @@ from ocrprof.findings.environment import NUM_STARTS_FOR_ONCE, REFERENCE_START_SE
 from ocrprof.renderers.console_lines import paragraph
 from ocrprof.renderers.doctor_facts import MOUNT_COLUMNS, MOUNT_NOTE, mount_places, mount_rows, sections
 from ocrprof.renderers.figures import environment_line, evidence_text
-from ocrprof.renderers.markdown_text import table_block, words
+from ocrprof.renderers.markdown_text import prose, table_block, words
 from ocrprof.renderers.places import keep_head, keep_tail, num_cells, place, plain
 from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import DoctorReport, Finding
@@ -45,7 +45,7 @@ def doctor_markdown(report: DoctorReport) -> str:
                 words(one.title),
                 words(_where(one, report)),
                 words(evidence_text(one.evidence)),
-                _with_code(one.advice),
+                prose(one.advice),
             ]
             for one in report.findings
         ]
@@ -136,8 +136,3 @@ def _labelled(label: str, text: str, *, width: int) -> list[Line]:
     if not label:
         return paragraph(text, width=width, first="  ", indent="    ")
     return paragraph(text, width=width, first=f"  {label:<{_LABEL_CELLS - 2}}", indent=" " * _LABEL_CELLS)
-
-
-def _with_code(text: str) -> str:
-    """The same, with what stands between backticks as code."""
-    return "`".join(part if number % 2 else words(part) for number, part in enumerate(plain(text).split("`")))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ocrprof.renderers import figures, figures_loops, figures_startup, markdown_startup
 from ocrprof.renderers.markdown_startup import made_by
-from ocrprof.renderers.markdown_text import code, json_block, stderr_block, table_block, where, words
+from ocrprof.renderers.markdown_text import code, json_block, prose, stderr_block, table_block, where, words
 from ocrprof.renderers.places import chain_text, place, plain
 from ocrprof.results.model import BaselineReport, Finding, LoopStatistics, StartupReport
 from ocrprof.units import format_percent, format_seconds
@@ -143,7 +143,7 @@ def bottlenecks(report: BaselineReport) -> list[str]:
     rows = [
         [
             finding.priority,
-            f"{words(finding.title)} (`{finding.code}`)",
+            f"{prose(finding.title)} (`{finding.code}`)",
             format_seconds(finding.seconds),
             format_percent(finding.share),
             where(place(finding.location, cwd=report.target.cwd)),
@@ -166,7 +166,7 @@ def recommendations(report: BaselineReport) -> list[str]:
 def _recommendation(number: int, finding: Finding, report: BaselineReport) -> str:
     line = place(finding.location, cwd=report.target.cwd)
     size = f"{format_seconds(finding.seconds)}, {format_percent(finding.share)}"
-    return f"{number}. **{words(finding.title)}** ({size}{', ' + where(line) if line else ''}): {words(finding.advice)}"
+    return f"{number}. **{prose(finding.title)}** ({size}{', ' + where(line) if line else ''}): {prose(finding.advice)}"
 
 
 def environment(report: BaselineReport) -> list[str]:

@@ -2,7 +2,7 @@
 
 from ocrprof.renderers import figures, figures_checks, figures_hydra, figures_startup, import_answers, import_parts
 from ocrprof.renderers.figures_phases import phase_notes
-from ocrprof.renderers.markdown_text import code, left_out, stderr_block, table_block, where, words
+from ocrprof.renderers.markdown_text import code, left_out, prose, stderr_block, table_block, where, words
 from ocrprof.renderers.places import place
 from ocrprof.results.model import BaselineReport, StartupReport, Statistic
 from ocrprof.units import format_percent, format_seconds
@@ -76,10 +76,10 @@ def finding_table(report: StartupReport, *, num_rows: int) -> list[str]:
     rows = [
         [
             finding.priority,
-            words(finding.title),
+            prose(finding.title),
             format_seconds(finding.seconds),
             where(place(finding.location, cwd=report.target.cwd)),
-            words(finding.advice),
+            prose(finding.advice),
         ]
         for finding in report.findings[:num_rows]
     ]

@@ -49,6 +49,14 @@ def words(text: str) -> str:
     return keep_head(_SIGNS.sub(r"\\\g<0>", plain(text)), 600)
 
 
+def prose(text: str) -> str:
+    """Sentences of a rule, in which `backticks` stand around code."""
+    pieces = plain(text).split("`")
+    if len(pieces) % 2 == 0:
+        return words(text)
+    return "`".join(piece if number % 2 else words(piece) for number, piece in enumerate(pieces))
+
+
 def code(text: str) -> str:
     """Text that may stand between backticks."""
     return plain(text).replace("`", "'")

@@ -21,7 +21,7 @@ from reports_fixture import (
 from ocrprof.renderers.console import render_baseline, render_startup
 from ocrprof.renderers.figures_startup import startup_line
 from ocrprof.renderers.places import num_cells
-from ocrprof.results.model import BaselineReport, Finding, Location, RunStatus, StartupReport, TargetInfo
+from ocrprof.results.model import BaselineReport, Location, RunStatus, StartupReport, TargetInfo
 
 LONG_PATH = "/data/" + "팀/" * 20 + "a_rather_long_directory_name/" * 6 + "an_even_longer_module_name_than_usual.py"
 
@@ -197,9 +197,11 @@ def test_a_finding_of_the_start_is_told_once_in_a_baseline() -> None:
     assert text.count(FINDINGS[0].title) == 1
 
 
-def test_findings_beyond_five_are_counted() -> None:
-    findings: list[Finding] = [FINDINGS[0].model_copy(update={"title": f"finding {index}"}) for index in range(7)]
-    assert "2 more findings in the report" in startup_text(startup_report(findings=findings))
+def test_three_findings_are_told_in_full_the_next_by_title_and_the_rest_is_counted() -> None:
+    text = startup_text(startup_report(findings=FINDINGS[:1] * 12))
+    assert text.count(FINDINGS[0].advice.split()[0] + " it once and hand") == 3
+    assert text.count("timm.create_model is built twice with the same arguments: 9.20 s") == 10
+    assert "2 more findings in the report" in text
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

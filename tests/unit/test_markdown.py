@@ -85,6 +85,13 @@ def test_startup_page_stays_short_enough_to_paste() -> None:
     assert "more findings in report.json" in text
 
 
+def test_code_in_advice_stays_code_and_its_words_are_no_signs() -> None:
+    finding = FINDINGS[0].model_copy(update={"advice": "Call `a_b(*args)` *now*."})
+    assert "Call `a_b(*args)` \\*now\\*." in startup_markdown(startup_report(findings=[finding]))
+    odd = FINDINGS[0].model_copy(update={"advice": "An odd ` *sign*."})
+    assert "An odd \\` \\*sign\\*." in startup_markdown(startup_report(findings=[odd]))
+
+
 def crowded_report(*, num_failures: int) -> StartupReport:
     """A start with every phase, many findings, packages and instantiations, and figures of Hydra."""
     phases = {name: Statistic(median=1.0, mad=0.1, ci95=(0.9, 1.1), n=5).model_dump() for name in PHASES}
