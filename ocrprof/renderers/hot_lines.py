@@ -21,6 +21,7 @@ _MIN_SHARE_OF_RUN, _MIN_SECONDS = 0.01, 0.05
 _KINDS = ("model.init", "dataset.init", "datamodule.init", "logger.init", "data.setup", "data.prepare", "sanity_check")
 _HIDDEN_PHASES = ("config",)
 HEADING = "Hot lines"
+_NOTHING = "no line of the program holds the start up for long outside imports"
 
 
 def console_lines(report: StartupReport, *, width: int) -> list[Line]:
@@ -30,7 +31,7 @@ def console_lines(report: StartupReport, *, width: int) -> list[Line]:
         return []
     if samples.failure:
         return section(HEADING, paragraph(f"not sampled: {samples.failure}", width=width, indent="    ", first="  "))
-    lines: list[Line] = []
+    lines: list[Line] = [] if _shown(samples) else paragraph(_NOTHING, width=width, indent="  ")
     for piece in _shown(samples)[:_NUM_PIECES]:
         lines.append((f"  {plain(_title(piece))}: {format_seconds(piece.seconds)}", ""))
         for line in _long_enough(piece, samples)[:_NUM_LINES]:
@@ -77,6 +78,8 @@ def html_section(report: StartupReport) -> Html | None:
     cwd = report.target.cwd
     parts: list[Html | None] = [html_paragraph("; ".join([_how(samples), *samples.notes]) + ".", class_="note")]
     shown = _shown(samples)
+    if not shown:
+        parts.append(html_paragraph(f"{_NOTHING}."))
     parts += [_drawn(piece, cwd=cwd) for piece in shown]
     others = [piece for piece in samples.pieces if piece.hot_lines and piece not in shown]
     if others:

@@ -256,3 +256,10 @@ def test_the_texts_say_why_nothing_was_sampled_and_nothing_on_level_light():
     events, records = run_of_a_module(bodies=MODULES[:1])
     assert all("too few modules were loaded" in " ".join(text.split()) for text in drawn(samples_of(events, records)))
     assert drawn(None) == ("", "", None)
+
+
+def test_the_texts_say_so_where_no_line_takes_long():
+    console, markdown, page = drawn(samples_of(*run_of_a_module()).model_copy(update={"pieces": []}))
+    assert "no line of the program holds the start up" in console
+    assert markdown == ""
+    assert "no line of the program holds the start up" in page
