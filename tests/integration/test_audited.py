@@ -53,7 +53,7 @@ def start(folder: Path, plant: str, *, counted: StartupReport | None = None) -> 
         patch.setenv("OMP_NUM_THREADS", "1")
         plan = StartupPlan(
             target=Target(argv=(sys.executable, "-m", "audited.runners.train", f"plant={plant}"), cwd=PROJECT),
-            output=folder / plant,
+            output=folder / (plant if counted is None else f"{plant}-sampled"),
             runs=1,
             warmup=0,
             until="first-step",

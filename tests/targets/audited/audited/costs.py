@@ -22,7 +22,7 @@ SECONDS = {
     "charset": 0.2,  # each time the module is loaded
     "deprecated_module": 0.25,  # once
     "text_rendering": 0.3,  # once, in the first validation
-    "interpolation": 0.002,  # each, of `NUM_INTERPOLATIONS`
+    "interpolation": 0.004,  # each, of `NUM_INTERPOLATIONS`
 }
 _TOO_LONG: dict[str, float] = {}
 NUM_LOOKUPS = 12
