@@ -148,7 +148,8 @@ def startup_line(report: StartupReport, *, cells: int | None = None) -> str:
 
 
 def _how_it_ended(run: Run) -> str:
-    words = run.status.replace("_", " ")
+    # A run that arrived, and yet none was counted.
+    words = "of the warm-up alone, reached" if run.reached else run.status.replace("_", " ")
     return f"{words} in {phase_name(run.failing_phase)}" if run.failing_phase else words
 
 

@@ -1,7 +1,7 @@
 """Cold starts against warm ones: differences within pairs, what is said of them, and that nothing is said of none."""
 
 import pytest
-from reports_fixture import startup_report
+from reports_fixture import run, startup_report
 from test_console import startup_text
 
 from ocrprof.renderers.figures_checks import cold_line
@@ -86,3 +86,12 @@ def test_terminal_and_page_have_the_line_and_keep_their_size(pairs):
     page = startup_markdown(report)
     assert "cold " in page
     assert page.count("\n") <= MAX_STARTUP_LINES
+
+
+def test_a_start_of_which_no_cold_run_could_be_made_tells_the_refusal_and_the_warm_up():
+    runs = [run(1.0, warmup=True)]
+    report = startup_report(runs=runs, summary={}, cache="cold", cold=cold([], resident=[LIBTORCH]))
+    text = startup_text(report)
+    assert "0 cold runs after 1 to warm up" in text
+    assert "cold not achieved" in text
+    assert text.rstrip().splitlines()[-1].startswith("startup of the warm-up alone, reached after ")
