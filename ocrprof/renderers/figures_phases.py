@@ -15,6 +15,7 @@ _KINDS = {
     "hydra.plugins": "plugins",
     "workers.start": "worker start",
     "compile": "torch.compile",
+    "compile.graph": "compiling",
     "omegaconf": "OmegaConf",
     "trainer.init": "Trainer",
     "data.setup": "setup",
