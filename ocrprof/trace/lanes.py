@@ -100,7 +100,8 @@ def _phase_slices(
         pieces = worker_pieces(process, end_ns=_last_moment(process, timeline))
     for one in pieces:
         if one.label is not None and one.end_ns > process.start_ns:
-            yield Slice(one.label, "phase", max(one.start_ns, process.start_ns), one.end_ns)
+            # Of another category than those of the run, which add up to it.
+            yield Slice(one.label, "part", max(one.start_ns, process.start_ns), one.end_ns)
 
 
 def _threads(process: ProcessRecords, timeline: Timeline) -> Iterator[tuple[int, str, list[Slice]]]:

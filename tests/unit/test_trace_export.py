@@ -250,3 +250,41 @@ def test_records_that_are_gone_or_are_not_the_reports_are_an_error(tmp_path):
 
 def test_no_format_writes_nothing_and_needs_no_records(tmp_path):
     assert export_traces(startup_report(), tmp_path, output=tmp_path, formats=()) == []
+
+
+def test_what_a_worker_did_before_its_first_batch_is_a_lane_of_its_own_beside_the_phases_of_the_run():
+    main = process(20, end=950, marks={"first-step": 800})
+    worker = process(
+        300,
+        pid=200,
+        parent_pid=100,
+        role="worker",
+        end=900,
+        marks={"site.end": 310, "process.begin": 600},
+        loads=(load("torch", 320, 500),),
+        spans=(span("main_module", 315, 550), span("worker.first_batch", 620, 660)),
+    )
+    events = [event for event in events_of(main, worker) if event["pid"] == 200 and event["ph"] == "X"]
+    parts = [(event["name"], event["ts"] // 1000, event["dur"] // 1000) for event in events if event["cat"] == "part"]
+    assert parts == [
+        ("interpreter", 300, 10),
+        ("main_module", 315, 5),
+        ("imports", 320, 180),
+        ("main_module", 500, 50),
+        ("unpickle", 550, 50),
+        ("first_batch", 620, 40),
+    ]
+    check_chrome({"traceEvents": events_of(main, worker)})
+
+
+def test_each_rank_has_its_phases_and_says_which_it_is():
+    ranks = [
+        process(20 + 5 * number, pid=200 + number, role="rank", rank=number, world_size=2, end=950,
+                spans=(span("model.init", 100, 300),), marks={"exit.begin": 900})
+        for number in (0, 1)
+    ]  # fmt: skip
+    events = events_of(*ranks)
+    names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+    assert [names[pid].partition(" ·")[0] for pid in (200, 201)] == ["rank 0", "rank 1"]
+    for pid in (200, 201):
+        assert "model" in {event["name"] for event in events if event["pid"] == pid and event.get("cat") != "span"}
