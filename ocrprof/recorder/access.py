@@ -24,7 +24,7 @@ SPANS = frozenset((
 ))  # fmt: skip
 _MAX_PLACES = 2000
 # A scan goes on while the next access follows within this; so many are told of, of so many accesses or more.
-_PAUSE_NS = 50_000_000
+_PAUSE_NS = 100_000_000
 _MAX_SCANS = 200
 _MIN_OF_SCAN = 50
 _OTHERS = "…"

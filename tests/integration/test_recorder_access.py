@@ -48,9 +48,14 @@ def at_level(level, script, folder):
     return record(folder / "run", PYTHON, str(script), cwd=folder, settings={"OCRPROF_LEVEL": level})
 
 
+def accesses(recorded):
+    """All counts of accesses, as they stood each time that they were written."""
+    return [one["a"] for one in recorded.of_kind("totals") if one["of"] == "access"]
+
+
 def test_files_folders_and_hosts_are_counted_by_span(script, tmp_path):
     recorded = at_level("full", script, tmp_path / "full")
-    (totals,) = [one["a"] for one in recorded.of_kind("totals")[-1:]]
+    totals = accesses(recorded)[-1]
     assert totals["files"]["dataset.init"] == {"pages": [30, 1, 0], ".": [0, 1, 0]}
     assert totals["files"][""]["pages"] == [31, 0, 0]
     assert sum(by_imports for _, _, by_imports in totals["files"][""].values()) > 100
@@ -68,4 +73,40 @@ def test_the_program_says_what_it_says_unwatched(script, tmp_path):
 
 
 def test_level_light_counts_none_of_it(script, tmp_path):
-    assert at_level("light", script, tmp_path / "light").of_kind("totals") == []
+    assert accesses(at_level("light", script, tmp_path / "light")) == []
+
+
+READER = """
+import os, time
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+os.makedirs("labels")
+for index in range(80):
+    open(f"labels/{index}.txt", "w").close()
+time.sleep(0.2)
+start = time.monotonic_ns()
+for index in range(60):
+    read(f"labels/{index}.txt")
+    time.sleep(0.002)
+print(time.monotonic_ns() - start)
+time.sleep(0.2)
+for index in range(40):
+    read(f"labels/{index}.txt")
+"""
+
+
+def test_files_read_one_after_another_are_a_scan_from_the_first_to_the_last(tmp_path):
+    script = tmp_path / "reader.py"
+    script.write_text(READER)
+    recorded = at_level("full", script, tmp_path / "full")
+    line = [str(script), 1 + READER.splitlines().index("    with open(path) as file:")]
+    # The files written before are a scan of another line; forty accesses after a pause are none.
+    ((during, folder, start_ns, last_ns, number, _),) = [
+        one for one in accesses(recorded)[-1]["scans"] if one[5] == line
+    ]
+    assert (during, folder) == ("", "labels")
+    assert 50 <= number <= 60
+    assert 49 * 2e6 <= last_ns - start_ns <= int(recorded.stdout)

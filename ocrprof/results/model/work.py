@@ -19,7 +19,7 @@ class FileAccess(Value):
 
 
 class FileScan(Value):
-    """Files opened or folders listed one after another, at least fifty, none longer than 50 ms after the last one."""
+    """Files opened or folders listed one after another: fifty or more, each within 100 ms of the one before."""
 
     phase: str
     during: str | None = Field(default=None, description="the innermost span that decides the phase")
