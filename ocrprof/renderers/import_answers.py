@@ -93,7 +93,10 @@ def _prediction(answer: WhatIf) -> str:
     parts = [f"{part.name} {format_seconds(part.seconds)}" for part in answer.packages if part.seconds >= enough]
     modules = f"{answer.num_modules} module{'s' if answer.num_modules != 1 else ''}"
     seconds = format_seconds(answer.predicted_seconds)
-    return f"{seconds}, the self time of {modules} that only it leads to: {', '.join(parts)}"
+    return (
+        f"{seconds}, the self time of {modules} that only it leads to, garbage collection by share of the objects: "
+        f"{', '.join(parts)}"
+    )
 
 
 def _verified(proof: Verification, module: str, phase: str, *, cwd: str) -> list[tuple[str, str]]:

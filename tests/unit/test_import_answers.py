@@ -118,7 +118,8 @@ def test_the_chain_in_markdown_is_one_line_of_places():
 
 def test_a_prediction_is_told_as_one():
     text = flat(console(what_if=what_if()))
-    assert "predicted 1.85 s, the self time of 812 modules that only it leads to: torchmetrics 1.80 s" in text
+    assert "predicted 1.85 s, the self time of 812 modules that only it leads to, garbage collection by share" in text
+    assert "of the objects: torchmetrics 1.80 s" in text
     assert "tiny" not in text.partition("What to change first")[0]
     assert "measured" not in text
 
