@@ -103,7 +103,9 @@ def rank_table(ranks: RankFigures) -> tuple[list[str], list[list[str]]]:
     scale = figures.column_scale(max(rank.seconds for rank in ranks.ranks))
     names = list(dict.fromkeys(phase.name for rank in shown for phase in rank.phases))
     skews = {skew.phase: skew for skew in ranks.skews}
-    titles = [f"phase, {scale.unit}", *(f"rank {rank.rank}" for rank in shown), "skew", "slowest"]
+    # Where a rank did not arrive, there is nothing to compare.
+    behind_titles = ["skew", "slowest"] if skews else []
+    titles = [f"phase, {scale.unit}", *(f"rank {rank.rank}" for rank in shown), *behind_titles]
     rows = []
     for name in names:
         busy = [_busy(rank, name) for rank in shown]
@@ -111,11 +113,11 @@ def rank_table(ranks: RankFigures) -> tuple[list[str], list[list[str]]]:
             continue
         skew = skews.get(name)
         behind = [scale.text(skew.seconds), f"rank {skew.slowest}"] if skew else ["", ""]
-        rows.append([figures.phase_name(name), *(scale.text(seconds) for seconds in busy), *behind])
+        rows.append([figures.phase_name(name), *map(scale.text, busy), *behind[: len(behind_titles)]])
     waiting = [sum(wait.seconds for wait in rank.waits) for rank in shown]
     if any(waiting):
-        rows.append(["waiting for others", *(scale.text(seconds) for seconds in waiting), "", ""])
-    rows.append(["total", *(scale.text(rank.seconds) for rank in shown), "", ""])
+        rows.append(["waiting for others", *map(scale.text, waiting), *("" for _ in behind_titles)])
+    rows.append(["total", *(scale.text(rank.seconds) for rank in shown), *("" for _ in behind_titles)])
     return titles, rows
 
 

@@ -150,6 +150,7 @@ def test_a_rank_that_did_not_arrive_is_said_to_have_ended():
     report = start_of(LAUNCHER, QUICK, dead, end=900, status="crashed", exit_code=1)
     text = " ".join(" ".join(console(report)).split())
     assert "rank 1 (pid 201) ended by itself" in text
+    assert "skew" not in text
     assert {phase.name for phase in report.runs[0].phases}.isdisjoint({"exit"})
 
 

@@ -94,9 +94,9 @@ class Skew(Value):
 
 
 class RankFigures(Value):
-    """Several ranks that trained together. The slowest is the one that had the most to do, not the last by the clock:
+    """Several ranks that trained together.
 
-    those that are quicker wait for it in the collectives.
+    The slowest is the one that had the most to do, not the last by the clock: the others wait for it in collectives.
     """
 
     world_size: int
