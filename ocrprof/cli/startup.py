@@ -70,7 +70,7 @@ def startup(
             "--runs",
             metavar="N",
             help="Counted runs, each in a fresh process.",
-            show_default="5, or 3 to 4 of a slow target, so that all take ten minutes at most",
+            show_default="5, or down to 3 of a target so slow that these take over ten minutes",
         ),
     ] = None,
     warmup: Annotated[int, typer.Option("--warmup", metavar="N", help="Uncounted runs before them.")] = 1,
