@@ -29,6 +29,7 @@ def build_module(cfg: DictConfig) -> LightningModule:
         metric=cfg.metric,
         optimizer=cfg.get("optimizer"),
         scheduler=cfg.get("scheduler"),
+        **{key: value for key, value in cfg.module.items() if not key.startswith("_")},
     )
 
 

@@ -179,6 +179,8 @@ class DetectionModule(Part, total=False):
     """pipeline/detection/module.py"""
 
     _target_: Required[Literal["pipeline.detection.module.DetectionModule"]]
+    channels_last: bool
+    compile: bool
 
 
 class ReceiptSpec(Part, total=False):

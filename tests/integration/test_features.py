@@ -12,15 +12,18 @@ import torch
 from hydra import compose, initialize_config_dir
 from runs import NUM_TRAIN, NUM_VAL, tiny
 
-from pipeline.build import build_datamodule
+from pipeline.build import build_datamodule, build_module
 from pipeline.config import config_dir
 from pipeline.data.datamodule import OCRDataModule
 
 
-def datamodule(folder: Path, *overrides: str) -> OCRDataModule:
+def composed(folder: Path, *overrides: str) -> Any:
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        cfg = compose("train", overrides=[f"paths.output_dir={folder}", *tiny(folder), *overrides])
-    built = build_datamodule(cfg)
+        return compose("train", overrides=[f"paths.output_dir={folder}", *tiny(folder), *overrides])
+
+
+def datamodule(folder: Path, *overrides: str) -> OCRDataModule:
+    built = build_datamodule(composed(folder, *overrides))
     built.setup("fit")
     return built
 
@@ -92,3 +95,34 @@ def test_hits_are_logged_every_so_many_lookups_and_at_the_end(tmp_path, caplog):
     data.teardown("fit")
     assert f"samples cache: {NUM_VAL} hits of {2 * NUM_VAL} (50.0%)" in caplog.text
     assert f"val data: samples cache: {NUM_VAL} hits of {2 * NUM_VAL} (50.0%)" in caplog.text
+
+
+def test_channels_last_reaches_weights_and_images_and_changes_no_more_than_rounding(tmp_path):
+    seen = []
+    outputs = []
+    for value in ("false", "true"):
+        torch.manual_seed(0)
+        module = build_module(composed(tmp_path, f"module.channels_last={value}")).eval()
+        module.configure_model()
+        module.model.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        with torch.no_grad():
+            outputs.append(module(torch.linspace(-1, 1, 3 * 64 * 64).reshape(1, 3, 64, 64))["prob"])
+    assert [images.is_contiguous(memory_format=torch.channels_last) for images in seen] == [False, True]
+    weights = [one for one in module.parameters() if one.ndim == 4 and one.shape[1] > 1 and one.shape[2] > 1]
+    assert weights
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in weights)
+    assert torch.allclose(*outputs, atol=1e-5)
+
+
+def test_the_network_is_compiled_when_training_starts_and_not_before(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *_, **__: compiled.append(type(self).__name__))
+    for value, expected in (("false", []), ("true", ["DBNet"])):
+        module = build_module(composed(tmp_path, f"module.compile={value}"))
+        module.configure_model()
+        assert compiled == []
+        keys = list(module.state_dict())
+        module.on_fit_start()
+        module.on_fit_start()
+        assert compiled == expected
+        assert list(module.state_dict()) == keys
