@@ -99,7 +99,8 @@ def _early_finding(report: StartupReport, package: str, lines: Sequence[ProgramI
             "configuration_read_after_seconds": first.start_seconds,
             "claims": f"the time to a {error} or to --help; training needs it later, if it needs it",
         },
-        effect="moves",
+        # The answer that a probe waits for needs none of it.
+        effect="saves" if report.probe else "moves",
         intervals=loading(row for one in lines for row in one.rows),
         advice=_early_advice(report, lines, error),
     )

@@ -38,6 +38,13 @@ def test_a_package_loaded_before_hydra_starts_delays_every_configuration_error()
     assert "training needs it later" in finding.evidence["claims"]
 
 
+def test_what_waits_for_an_answer_is_spared_an_early_import_and_training_only_moves_it():
+    report = start_of(process(loads=(HYDRA, *ORCHESTRATOR), spans=(COMPOSE,), marks={"first-step": 8000}), end=8000)
+    assert one_of(eager_heavy_imports(report), "eager-heavy-import").effect == "moves"
+    probed = report.model_copy(update={"probe": "error"})
+    assert one_of(eager_heavy_imports(probed), "eager-heavy-import").effect == "saves"
+
+
 def test_the_advice_names_the_line_and_the_one_through_which_all_of_it_comes():
     report = start_of(process(loads=(HYDRA, *ORCHESTRATOR), spans=(COMPOSE,), marks={"first-step": 8000}), end=8000)
     advice = one_of(eager_heavy_imports(report), "eager-heavy-import").advice
