@@ -140,9 +140,7 @@ def _what_moves(report: StartupReport, plan: ActionPlan) -> str:
     name = figures_startup.name_of_milestone(report)
     name = name if name.startswith(("the ", "an ")) else f"the {name}"
     if plan.configuration_now_seconds is None or plan.configuration_then_seconds is None:
-        return (
-            f"These win nothing before {name}; errors in what follows, and runs that need none of it, come sooner:"
-        )
+        return f"These win nothing before {name}; errors in what follows, and runs that need none of it, come sooner:"
     now, then = format_seconds(plan.configuration_now_seconds), format_seconds(plan.configuration_then_seconds)
     return (
         f"These win nothing before {name}, but the configuration is read, and its errors are told, after {then}"
