@@ -108,8 +108,8 @@ def startup(
         Level,
         typer.Option(
             "--level",
-            help="full: count files opened, folders listed and connections too, by phase; then by further runs the "
-            "program's functions that are called again with the same arguments, and, by py-spy, the lines that hold it up.",
+            help="full: count files opened, folders listed and connections too, by phase; then, by further runs, "
+            "functions that are called again with the same arguments, and (by py-spy) the lines that hold each phase up.",
         ),
     ] = Level.LIGHT,
     check_overhead: Annotated[
