@@ -109,7 +109,7 @@ def startup(
         typer.Option(
             "--level",
             help="full: count files opened, folders listed and connections too, by phase; then, by further runs, "
-            "functions that are called again with the same arguments, and (by py-spy) the lines that hold each phase up.",
+            "functions that are called again with the same arguments, and (by py-spy) the lines that take the time.",
         ),
     ] = Level.LIGHT,
     check_overhead: Annotated[
