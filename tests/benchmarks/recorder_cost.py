@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import select
 import shutil
 import subprocess
 import sys
@@ -43,9 +44,10 @@ PIPELINE = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: wall seconds from spawn to the end of the process, and why it is none."""
+    """One run: wall seconds from spawn to the end of the process, its processor time, and why it is none."""
 
     seconds: float
+    cpu_seconds: float | None = None
     failure: str | None = None
 
 
@@ -66,6 +68,7 @@ def main() -> None:
         for program in given.programs.split(","):
             arguments = arguments_of(program, work)
             samples: dict[str, list[float]] = {}
+            cpu_samples: dict[str, list[float]] = {}
             failures: dict[str, str] = {}
             for number in range(-1, given.rounds):
                 names = ["bare", *RECORDER, *(OTHERS if number < given.tool_rounds else ())]
@@ -78,8 +81,14 @@ def main() -> None:
                         failures[name] = sample.failure
                     elif number >= 0:
                         samples.setdefault(name, []).append(round(sample.seconds, 4))
+                        cpu_samples.setdefault(name, []).append(round(sample.cpu_seconds or 0.0, 4))
                 print(f"{program} round {number + 1} of {given.rounds}: {', '.join(told)}", file=sys.stderr, flush=True)
-            result["programs"][program] = {"samples": samples, "failures": failures, "summary": summary(samples)}
+            result["programs"][program] = {
+                "samples": samples,
+                "cpu_samples": cpu_samples,
+                "failures": failures,
+                "summary": summary(samples, cpu_samples),
+            }
             print(table(program, result["programs"][program]), flush=True)
     if given.output is not None:
         given.output.write_text(json.dumps(result, indent=1))
@@ -149,17 +158,28 @@ def run(name: str, arguments: list[str], *, work: Path, tools: Path | None, time
             command_of(name, arguments, work), cwd=ROOT, env=environment_of(tools if name in DISTRIBUTIONS else None),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
         )  # fmt: skip
-        try:
-            code = process.wait(timeout=timeout_seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return Sample(timeout_seconds, f"not done after {timeout_seconds:g} s")
+        # The process stays unreaped until its processor time is read.
+        ended = wait_for(process.pid, timeout_seconds)
         seconds = time.perf_counter() - began
-    if code == 0:
-        return Sample(seconds)
+        if not ended:
+            process.kill()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if not ended:
+        return Sample(seconds, failure=f"not done after {timeout_seconds:g} s")
+    if process.returncode == 0:
+        return Sample(seconds, usage.ru_utime + usage.ru_stime)
     tail = (work / "stderr.txt").read_text(errors="replace").strip().splitlines()[-1:]
-    return Sample(seconds, f"exit code {code}: {' '.join(tail)[:300]}")
+    return Sample(seconds, failure=f"exit code {process.returncode}: {' '.join(tail)[:300]}")
+
+
+def wait_for(pid: int, timeout_seconds: float) -> bool:
+    """Whether the process ended in time; it sleeps in the kernel meanwhile."""
+    handle = os.pidfd_open(pid)
+    try:
+        return bool(select.select([handle], [], [], timeout_seconds)[0])
+    finally:
+        os.close(handle)
 
 
 def run_recorded(level: str, arguments: list[str], *, work: Path, timeout_seconds: float) -> Sample:
@@ -175,7 +195,7 @@ def run_recorded(level: str, arguments: list[str], *, work: Path, timeout_second
     )
     shutil.rmtree(folder)
     failure = None if outcome.status == "reached" else f"{outcome.status}: {' '.join(outcome.stderr_tail[-1:])[:300]}"
-    return Sample((outcome.end_ns - outcome.spawn_ns) / 1e9, failure)
+    return Sample((outcome.end_ns - outcome.spawn_ns) / 1e9, outcome.cpu_seconds, failure)
 
 
 def environment_of(tools: Path | None) -> dict[str, str]:
@@ -185,30 +205,43 @@ def environment_of(tools: Path | None) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(tools), os.environ.get("PYTHONPATH")]))}
 
 
-def summary(samples: dict[str, list[float]]) -> dict[str, dict]:
-    """By name: n, median seconds, and the median of the ratios to the bare run of the same round, with quartiles."""
+def summary(samples: dict[str, list[float]], cpu_samples: dict[str, list[float]]) -> dict[str, dict]:
+    """By name: n, median seconds, and the median of the ratios to the bare run of the same round, with quartiles.
+
+    The ratio of processor times hears less of other processes on the machine.
+    """
     found = {}
     for name, seconds in samples.items():
-        ratios = [one / bare for one, bare in zip(seconds, samples.get("bare", []), strict=False)]
+        ratios = ratios_to_bare(name, samples)
         entry: dict = {"n": len(seconds), "median_seconds": round(median(seconds), 3)}
         if ratios and name != "bare":
             entry["ratio"] = round(median(ratios), 3)
             entry["quartiles"] = [round(one, 3) for one in quantiles(ratios, n=4)[::2]] if len(ratios) > 1 else None
+            entry["cpu_ratio"] = round(median(ratios_to_bare(name, cpu_samples)), 3)
         found[name] = entry
     return found
 
 
+def ratios_to_bare(name: str, samples: dict[str, list[float]]) -> list[float]:
+    """Round by round."""
+    return [one / bare for one, bare in zip(samples[name], samples.get("bare", []), strict=False)]
+
+
 def table(program: str, measured: dict) -> str:
     """One line a profiler, as Markdown."""
-    lines = [f"| {program} | n | median s | × bare | quartiles |", "| --- | --: | --: | --: | --- |"]
+    lines = [
+        f"| {program} | n | median s | × bare | quartiles | processor time × bare |",
+        "| --- | --: | --: | --: | --- | --: |",
+    ]
     for name in ("bare", *RECORDER, *OTHERS):
         if name in measured["failures"]:
-            lines.append(f"| {name} | | | | failed: {measured['failures'][name]} |")
+            lines.append(f"| {name} | | | | failed: {measured['failures'][name]} | |")
         elif name in measured["summary"]:
             one = measured["summary"][name]
             quartiles = " to ".join(f"{value:.3f}" for value in one.get("quartiles") or [])
             ratio = f"{one['ratio']:.3f}" if "ratio" in one else "1"
-            lines.append(f"| {name} | {one['n']} | {one['median_seconds']:.2f} | {ratio} | {quartiles} |")
+            cpu = f"{one['cpu_ratio']:.3f}" if "cpu_ratio" in one else "1"
+            lines.append(f"| {name} | {one['n']} | {one['median_seconds']:.2f} | {ratio} | {quartiles} | {cpu} |")
     return "\n".join(lines)
 
 
