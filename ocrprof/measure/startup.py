@@ -160,7 +160,12 @@ def _report(
     tables: dict[str, Any] = {}  # Any: rows of several kinds
     if outcome is not None:
         of_run = build_tables(
-            records, spawn_ns=outcome.spawn_ns, end_ns=outcome.end_ns, until=until, status=outcome.status
+            records,
+            spawn_ns=outcome.spawn_ns,
+            end_ns=outcome.end_ns,
+            until=until,
+            status=outcome.status,
+            stderr_tail=outcome.stderr_tail,
         )
         tables = of_run.as_fields() | {"workers": name_rerun_lines(of_run.workers)}
         if plan.why or plan.what_if or outcome.status == "reached":

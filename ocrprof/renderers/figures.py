@@ -98,7 +98,7 @@ def run_failure(run: Run) -> str:
     after = format_seconds(run.wall_seconds)
     phase = f" in phase {phase_name(run.failing_phase)}" if run.failing_phase else ""
     if run.failing_rank is not None:
-        phase = f" {'because of' if run.status == 'crashed' else 'with'} rank {run.failing_rank}{phase}"
+        phase = f" with rank {run.failing_rank}{phase}"
     match run.status:
         case "crashed":
             return f"the target {exit_text(run.exit_code)}{phase}, after {after}, before {milestone_name(run.until)}"

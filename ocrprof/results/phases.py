@@ -4,6 +4,7 @@ At each moment the innermost phase-bearing span on the main thread of the main p
 that began last, so spans that do not nest properly cannot be counted twice. A load outside every one is `imports`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,6 +37,9 @@ PHASE_OF_SPAN: dict[str, str] = {
 
 _CANCELS = "program"
 """The task function of `hydra.main`: time directly in it is not the configuration's, and not known to be anything's."""
+
+_ROOT_CAUSE = re.compile(r"Root Cause \(first observed failure\):.*?\(pid: (?P<pid>\d+)\)", re.DOTALL)
+"""What torchrun says last of the rank that failed first: it saw the ranks end, which a killed one cannot tell."""
 
 _PROGRESS = ("config", "model", "first-batch", "first-step", "train.end")
 
@@ -86,6 +90,7 @@ def attribute(
     until: str,
     status: str,
     main: ProcessRecords | None = None,
+    stderr_tail: Sequence[str] = (),
 ) -> Timeline:
     """The phases from spawn to the milestone `until` where it was reached, else to `end_ns`: the target was gone.
 
@@ -93,7 +98,7 @@ def attribute(
     """
     failed = status not in ("reached", "ended_early")
     ranks = [main] if main is not None else [] if failed else ranks_of(records)
-    main = main or main_process(records, failed=failed)
+    main = main or main_process(records, failed=failed, stderr_tail=stderr_tail)
     if main is None:
         return Timeline(spawn_ns, end_ns, (Interval(spawn_ns, end_ns, None),), ())
     # The run has come to a milestone when the last of several ranks has.
@@ -107,11 +112,13 @@ def attribute(
     return Timeline(spawn_ns, end_ns, tuple(innermost(pieces, start_ns=spawn_ns, end_ns=end_ns)), tuple(lane))
 
 
-def main_process(records: Sequence[ProcessRecords], *, failed: bool = False) -> ProcessRecords | None:
+def main_process(
+    records: Sequence[ProcessRecords], *, failed: bool = False, stderr_tail: Sequence[str] = ()
+) -> ProcessRecords | None:
     """The process that holds the milestone or came furthest; among equals the first started.
 
     Of several ranks the one that had the most to do until it came there, for which the others waited; in a run that
-    `failed`, the one that broke off first, or is least far.
+    `failed`, the one that broke off first; where none told of its end, the least far that waits in no collective.
     """
     ranks = ranks_of(records)
     if not ranks:
@@ -119,11 +126,20 @@ def main_process(records: Sequence[ProcessRecords], *, failed: bool = False) -> 
     if not failed:
         waited_ns = {rank: sum(stay.end_ns - stay.start_ns for stay in stays) for rank, stays in waiting(ranks).items()}
         return max(ranks, key=lambda one: _arrival(one) - waited_ns[one.rank or 0])
-    behind = [one for one in ranks if not one.milestones] or ranks
+    named = _ROOT_CAUSE.search("\n".join(stderr_tail))
+    behind = [one for one in ranks if named is not None and one.pid == int(named["pid"])]
+    behind = behind or [one for one in ranks if not one.milestones] or ranks
     # A rank that failed in a collective lost another one there, which was killed before it could tell.
     told = [one for one in behind if not _lost_another(one)] or behind
     broken = [(at_ns, one) for one in told if (at_ns := one.mark("exit.begin")) is not None]
-    return min(broken, key=lambda pair: pair[0])[1] if broken else min(told, key=_progress)
+    return min(broken, key=lambda pair: pair[0])[1] if broken else min(told, key=_standing)
+
+
+def _standing(process: ProcessRecords) -> tuple[bool, int, int]:
+    """What tells of ranks that were killed which was the first: one that stands in a collective waits for another."""
+    waits = any(one.name == "collective" for one in process.open)
+    moments = [mark.at_ns for mark in process.marks] + [span.end_ns for span in process.spans]
+    return waits, _progress(process), max([*moments, *(load.end_ns for load in process.loads)], default=0)
 
 
 def _lost_another(process: ProcessRecords) -> bool:

@@ -55,7 +55,7 @@ def build_run(
     cpu_seconds: float | None = None,
 ) -> Run:
     """The run that these records tell of. `end_ns` is when the parent saw that the target was gone."""
-    timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status)
+    timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status, stderr_tail=stderr_tail)
     broke_off = status in ("crashed", "timed_out", "interrupted")
     return Run(
         wall_seconds=(timeline.end_ns - spawn_ns) / 1e9,
@@ -100,10 +100,16 @@ class StartupTables:
 
 
 def build_tables(
-    records: Sequence[ProcessRecords], *, spawn_ns: int, end_ns: int, until: str, status: str
+    records: Sequence[ProcessRecords],
+    *,
+    spawn_ns: int,
+    end_ns: int,
+    until: str,
+    status: str,
+    stderr_tail: Sequence[str] = (),
 ) -> StartupTables:
     """The tables of a run, of all that began before its milestone; empty where nothing was recorded."""
-    timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status)
+    timeline = attribute(records, spawn_ns=spawn_ns, end_ns=end_ns, until=until, status=status, stderr_tail=stderr_tail)
     main = timeline.main
     if main is None:
         return StartupTables()

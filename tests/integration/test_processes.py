@@ -183,7 +183,7 @@ def recorded(folder, *command, until, cwd=TARGETS):
 def test_a_rank_that_dies_is_named_with_what_it_died_in(tmp_path):
     run, ranks = recorded(tmp_path / "run", TORCHRUN, "--nproc-per-node", "2", RANKS, "die", until="first-step")
     assert (run.status, run.failing_rank, run.failing_phase) == ("crashed", 1, "data")
-    assert "because of rank 1 in phase data" in run_failure(run)
+    assert "with rank 1 in phase data" in run_failure(run)
     assert "exit" not in {phase.name for phase in run.phases}
     assert [(rank.reached, rank.ended_by_itself) for rank in ranks.ranks] == [(False, False), (False, True)]
 

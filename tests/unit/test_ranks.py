@@ -1,7 +1,7 @@
 """Ranks side by side: their phases, waits and skews, from hand-made records."""
 
 import pytest
-from recorded import MS, SPAWN, load, ns, process, span
+from recorded import MS, SPAWN, load, ns, process, span, still_open
 
 from ocrprof.records import ProcessRecords
 from ocrprof.results.model import RankFigures
@@ -145,6 +145,22 @@ def test_a_rank_whose_collective_failed_is_not_the_one_that_broke_off():
     victim = rank(0, 50, step=None, arrives=300, data=10, meets=400, spans=(failed,), marks={"exit.begin": 410})
     killed = rank(1, 50, step=None, arrives=300, data=10, meets=400, spans=())
     assert main_process([LAUNCHER, victim, killed], failed=True) is killed
+
+
+def test_of_ranks_that_were_killed_the_one_that_no_collective_holds_is_the_first():
+    waits = rank(0, 50, step=None, arrives=200, data=10, meets=201, spans=(), open=(still_open("collective", 400),))
+    killed = rank(1, 50, step=None, arrives=200, data=10, meets=201, spans=(), marks={"model": 300})
+    assert main_process([LAUNCHER, waits, killed], failed=True) is killed
+
+
+def test_the_rank_that_torchrun_saw_failing_first_is_the_one():
+    ranks = [rank(number, 50, step=None, arrives=200, data=10, meets=201, spans=()) for number in (0, 1)]
+    said = ["rank      : 0 (local_rank: 0)", "exitcode  : -15 (pid: 200)", "Root Cause (first observed failure):",
+            "[0]:", "  rank      : 1 (local_rank: 1)", "  exitcode  : -9 (pid: 201)"]  # fmt: skip
+    assert main_process([LAUNCHER, *ranks], failed=True, stderr_tail=said) is ranks[1]
+    run = build_run([LAUNCHER, *ranks], spawn_ns=SPAWN * MS, end_ns=ns(900), exit_code=1, until="first-step",
+                    status="crashed", stderr_tail=said)  # fmt: skip
+    assert run.failing_rank == 1
 
 
 def test_of_ranks_that_hang_the_one_that_is_least_far_is_told_of():
