@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ocrprof.recorder.core import Recorder
 
-_ROUNDS = 200
+_ROUNDS = 60
 
 
 def describe(recorder: "Recorder") -> "dict[str, int]":
