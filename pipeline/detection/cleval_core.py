@@ -240,11 +240,21 @@ def _count_boxes(
 def _unpacked(packed: Ints, *, num_rows: int) -> list[Matches]:
     """Matches of each row from the vector that `cleval_kernels.count_quads` makes."""
     num_pairs, num_covers = packed[:2].tolist()
-    sizes = (2, num_pairs, num_pairs, num_covers, num_covers, num_rows * num_pairs)
-    _, pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore = np.split(packed, np.cumsum(sizes))
-    matched, det_ignore = matched.astype(bool).reshape(num_rows, -1), det_ignore.astype(bool).reshape(num_rows, -1)
+    covers = 2 + 2 * num_pairs
+    rows = covers + 2 * num_covers
+    ignores = rows + num_rows * num_pairs
+    matched = packed[rows:ignores].reshape(num_rows, -1).astype(bool)
+    det_ignore = packed[ignores:].reshape(num_rows, -1).astype(bool)
     return [
-        Matches(pair_gt, pair_det, matched[row], det_ignore[row], cover_pairs, cover_centres) for row in range(num_rows)
+        Matches(
+            packed[2 : 2 + num_pairs],
+            packed[2 + num_pairs : covers],
+            matched[row],
+            det_ignore[row],
+            packed[covers : covers + num_covers],
+            packed[covers + num_covers : rows],
+        )
+        for row in range(num_rows)
     ]
 
 

@@ -34,6 +34,7 @@ def count_quads(det, gt, lengths, ignores, vertical_aspect_ratio_thresh, ap_cons
     gt_cut, gt_corners, gt_bounds, _, gt_convex, gt_aspects, gt_finite = _measure(gt)
     if not (det_finite and gt_finite):
         counters[0, 0] = -1
+        return counters, np.empty(0, np.int64)
     gt_lengths = np.empty(len(gt), np.int64)
     for g in range(len(gt)):
         if len(lengths) and not ignores[0, g]:
@@ -46,10 +47,11 @@ def count_quads(det, gt, lengths, ignores, vertical_aspect_ratio_thresh, ap_cons
         gt, gt_aspects, gt_lengths, det_cut, pair_gt, pair_det, vertical_aspect_ratio_thresh
     )
     areas = np.empty(len(pair_gt))
+    outline, window = np.empty((4, 2)), np.empty((4, 2))
     for pair in range(len(pair_gt)):
         g, d = pair_gt[pair], pair_det[pair]
         if gt_convex[g] and det_convex[d]:
-            areas[pair] = _convex_area(gt_corners[g], det_corners[d])
+            areas[pair] = _convex_area(gt_corners, g, det_corners, d, outline, window)
         else:
             areas[pair] = slab_area(gt_cut[g], det_cut[d], gt_cut[:0])
 
@@ -63,11 +65,10 @@ def count_quads(det, gt, lengths, ignores, vertical_aspect_ratio_thresh, ap_cons
             areas, pair_counts, pair_gt, pair_det, det_areas, ignores[row], gt_cut, det_cut, ap_constraint
         )
         _match(precisions, pair_counts, pair_gt, pair_det, ignores[row], ap_constraint, matched[row], det_ignore[row])
-        if counters[0, 0] >= 0:
-            _count(
-                counters[row], matched[row], pair_gt, pair_det, cover_pairs, cover_centres,
-                gt_lengths, ignores[row], det_aspects, det_ignore[row], num_centres,
-            )  # fmt: skip
+        _count(
+            counters[row], matched[row], pair_gt, pair_det, cover_pairs, cover_centres,
+            gt_lengths, ignores[row], det_aspects, det_ignore[row], num_centres,
+        )  # fmt: skip
     if not keeps_matches:
         return counters, np.empty(0, np.int64)
     return counters, _packed(pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore)
@@ -186,15 +187,15 @@ def _covers(gt, aspects, lengths, det_cut, pair_gt, pair_det, vertical_aspect_ra
     for pair in range(len(pair_gt)):
         g = pair_gt[pair]
         turn = 3 if aspects[g] < vertical_aspect_ratio_thresh else 0  # the left side becomes the top
-        a, b, c, d = turn, (turn + 1) & 3, (turn + 2) & 3, (turn + 3) & 3
-        start_x, start_y = (gt[g, a, 0] + gt[g, d, 0]) / 2, (gt[g, a, 1] + gt[g, d, 1]) / 2
+        a, b, c, e = turn, (turn + 1) & 3, (turn + 2) & 3, (turn + 3) & 3
+        start_x, start_y = (gt[g, a, 0] + gt[g, e, 0]) / 2, (gt[g, a, 1] + gt[g, e, 1]) / 2
         length = max(lengths[g], 1)
         unit_x = ((gt[g, b, 0] + gt[g, c, 0]) / 2 - start_x) / length
         unit_y = ((gt[g, b, 1] + gt[g, c, 1]) / 2 - start_y) / length
-        outline = det_cut[pair_det[pair]]
+        d = pair_det[pair]
         for rank in range(lengths[g]):
             x, y = (start_x + unit_x / 2) + unit_x * rank, (start_y + unit_y / 2) + unit_y * rank
-            if _is_inside(x, y, outline):
+            if _is_inside(x, y, det_cut, d):
                 cover_pairs[total], cover_centres[total] = pair, first_centre[g] + rank
                 counts[pair] += 1
                 total += 1
@@ -202,11 +203,11 @@ def _covers(gt, aspects, lengths, det_cut, pair_gt, pair_det, vertical_aspect_ra
 
 
 @compiled
-def _is_inside(x, y, outline):
+def _is_inside(x, y, quads, index):
     is_inside = False
-    x2, y2 = outline[3, 0], outline[3, 1]
+    x2, y2 = quads[index, 3, 0], quads[index, 3, 1]
     for k in range(4):
-        x1, y1 = outline[k, 0], outline[k, 1]
+        x1, y1 = quads[index, k, 0], quads[index, k, 1]
         if (y1 <= y) != (y2 <= y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
             is_inside = not is_inside
         x2, y2 = x1, y1
@@ -214,12 +215,12 @@ def _is_inside(x, y, outline):
 
 
 @compiled
-def _convex_area(first, second):
-    outline, window = np.empty((4, 2)), np.empty((4, 2))
+def _convex_area(gt_corners, g, det_corners, d, outline, window):
+    """Area shared by two convex quads; `outline` and `window` (4, 2) are room to work in, made once an image."""
     for k in range(4):
         for axis in range(2):
-            outline[k, axis] = first[k, axis] - first[0, axis]
-            window[k, axis] = second[k, axis] - first[0, axis]
+            outline[k, axis] = gt_corners[g, k, axis] - gt_corners[g, 0, axis]
+            window[k, axis] = det_corners[d, k, axis] - gt_corners[g, 0, axis]
     return (_inner_boundary(outline, window, True) + _inner_boundary(window, outline, False)) / 2
 
 

@@ -31,14 +31,22 @@ def count_transcripts(gt_texts: Sequence[str], det_texts: Sequence[str], matches
     """
     left = list(det_texts)
     num_total = sum(map(len, left))
-    for det in np.flatnonzero(matches.det_ignore).tolist():
+    for det in matches.det_ignore.nonzero()[0].tolist():
         num_total -= len(left[det])
     num_found = 0
-    pairs = np.flatnonzero(matches.matched).tolist()
-    num_gts = np.bincount(matches.pair_det[pairs], minlength=len(left)).tolist() if pairs else []
-    gt_of_pair = matches.pair_gt.tolist()
-    for gt_index, own_pairs in itertools.groupby(pairs, key=gt_of_pair.__getitem__):
-        dets = _reading_order(matches, list(own_pairs))
+    pairs = matches.matched.nonzero()[0].tolist()
+    gt_of_pair, det_of_pair = matches.pair_gt.tolist(), matches.pair_det.tolist()
+    num_gts = [0] * len(left)
+    for pair in pairs:
+        num_gts[det_of_pair[pair]] += 1
+    for gt_index, group in itertools.groupby(pairs, key=gt_of_pair.__getitem__):
+        own_pairs = list(group)
+        dets = [det_of_pair[pair] for pair in own_pairs]
+        if len(dets) > 1:
+            dets = _reading_order(matches, own_pairs)
+        elif num_gts[dets[0]] == 1 and gt_texts[gt_index] == left[dets[0]]:
+            num_found += len(left[dets[0]])
+            continue
         common = longest_common_subsequence(gt_texts[gt_index], "".join([left[det] for det in dets]))
         num_found += len(common)
         if len(dets) == 1 and num_gts[dets[0]] == 1:
@@ -55,8 +63,6 @@ def _reading_order(matches: Matches, pairs: list[int]) -> list[int]:
     A centre brings in one detection at most and the last detection left goes to the end. If several are left without a
     centre of their own, the release forgets all but the first of them, and so does this.
     """
-    if len(pairs) == 1:
-        return [int(matches.pair_det[pairs[0]])]
     dets = matches.pair_det[pairs].tolist()
     first, last = np.searchsorted(matches.cover_pairs, [pairs, [pair + 1 for pair in pairs]])
     covers = {

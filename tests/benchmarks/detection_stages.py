@@ -220,8 +220,8 @@ def cleval(given: argparse.Namespace) -> None:
 
 
 def _compare_cleval(name: str, gt: Any, det: Any, official: Any, settings: Any, *, rounds: int) -> None:
-    def own() -> Counters:
-        counted = (
+    def own() -> list[Counters]:
+        return [
             count_image(
                 det[key].quads,
                 gt[key].quads,
@@ -230,8 +230,7 @@ def _compare_cleval(name: str, gt: Any, det: Any, official: Any, settings: Any, 
                 kernels="compiled",
             )
             for key in gt
-        )
-        return sum(counted, Counters())
+        ]
 
     def ready_made(images: Any, **flags: Any) -> dict[str, Any]:
         return {
@@ -244,24 +243,23 @@ def _compare_cleval(name: str, gt: Any, det: Any, official: Any, settings: Any, 
 
     # It writes into its boxes, so each round needs new ones; they are made outside the timing.
     supply = [(ready_made(gt), ready_made(det, is_dc=False)) for _ in range(rounds + 1)]
-    totals = np.zeros(4, np.int64)
+    counted: list[Any] = []
 
     def reference() -> None:
-        totals[:] = 0
         gt_boxes, det_boxes = supply.pop()
-        for key in gt:
-            stats = official.evaluation(settings, gt_boxes[key], det_boxes[key]).stats
-            totals[:] += (
-                stats.det.num_char_gt, stats.det.num_char_det, stats.det.num_char_tp_recall,
-                stats.e2e.num_char_tp_recall if settings.E2E else 0,
-            )  # fmt: skip
+        counted[:] = [official.evaluation(settings, gt_boxes[key], det_boxes[key]).stats for key in gt]
 
-    counters = own()
+    counters = sum(own(), Counters())
     compare(
         f"{name} {'end to end' if settings.E2E else 'detection'}", own, reference, rounds=rounds, units=len(gt),
         ours_counts=[counters.num_char_gt, counters.num_char_det, counters.num_char_tp, counters.e2e_num_char_tp],
     )  # fmt: skip
-    print(json.dumps({"case": f"{name}: peer's counts", "counts": totals.tolist()}), flush=True)
+    totals = [
+        sum(each.det.num_char_gt for each in counted), sum(each.det.num_char_det for each in counted),
+        sum(each.det.num_char_tp_recall for each in counted),
+        sum(each.e2e.num_char_tp_recall for each in counted) if settings.E2E else 0,
+    ]  # fmt: skip
+    print(json.dumps({"case": f"{name}: peer's counts", "counts": totals}), flush=True)
 
 
 # ---- decode

@@ -102,10 +102,11 @@ def test_quads_may_come_as_a_list_of_any_float_type_and_polygons_beside_them():
 
 
 @pytest.mark.parametrize("kernels", ["plain", "compiled"])
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_is_named_either_way(kernels, value):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("corner", range(4))
+def test_what_is_not_finite_is_named_either_way(kernels, value, corner):
     good, bad = upright(np.random.default_rng(0), 3), upright(np.random.default_rng(1), 3)
-    bad[1, 2, 0] = value
+    bad[1, corner, corner % 2] = value
     with pytest.raises(ValueError, match="detected box 1 "):
         count_image(bad, good, kernels=kernels)
     with pytest.raises(ValueError, match="ground-truth box 1 "):
