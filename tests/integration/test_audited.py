@@ -42,24 +42,28 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("audited")
 
 
-def start(folder: Path, plant: str, *, counted: StartupReport | None = None) -> StartupReport:
-    """The judged start of the project, with what it says of its own costs in `<plant>.jsonl`.
+def plan_of(folder: Path, plant: str) -> StartupPlan:
+    """One run of the project with everything planted, or mended, at level full."""
+    return StartupPlan(
+        target=Target(argv=(sys.executable, "-m", "audited.runners.train", f"plant={plant}"), cwd=PROJECT),
+        output=folder / plant,
+        runs=1,
+        warmup=0,
+        until="first-step",
+        timeout_seconds=200,
+        level="full",
+    )
+
+
+def start(plan: StartupPlan, *, counted: StartupReport | None = None) -> StartupReport:
+    """The judged start of the project, with what it says of its own costs in a file beside the output folder.
 
     With a report of counted runs, that report with the lines of one further, sampled run.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUDITED_DATA", str(folder / "pages"))
-        patch.setenv("AUDITED_TRUTH", str(folder / f"{plant}.jsonl"))
+        patch.setenv("AUDITED_DATA", str(plan.output.with_name("pages")))
+        patch.setenv("AUDITED_TRUTH", str(plan.output.with_suffix(".jsonl")))
         patch.setenv("OMP_NUM_THREADS", "1")
-        plan = StartupPlan(
-            target=Target(argv=(sys.executable, "-m", "audited.runners.train", f"plant={plant}"), cwd=PROJECT),
-            output=folder / (plant if counted is None else f"{plant}-sampled"),
-            runs=1,
-            warmup=0,
-            until="first-step",
-            timeout_seconds=200,
-            level="full",
-        )
         if counted is None:
             report = judge(measure_startup(plan, progress=lambda _: None))
         else:
@@ -70,17 +74,22 @@ def start(folder: Path, plant: str, *, counted: StartupReport | None = None) -> 
 
 @pytest.fixture(scope="module")
 def mended(folder):
-    return start(folder, "none")
+    return start(plan_of(folder, "none"))
 
 
 @pytest.fixture(scope="module")
-def planted(folder):
-    return start(folder, "all")
+def plan(folder):
+    return plan_of(folder, "all")
 
 
 @pytest.fixture(scope="module")
-def sampled(folder, planted):
-    return start(folder, "all", counted=planted)
+def planted(plan):
+    return start(plan)
+
+
+@pytest.fixture(scope="module")
+def sampled(plan, planted):
+    return start(plan, counted=planted)
 
 
 @pytest.fixture(scope="module")
