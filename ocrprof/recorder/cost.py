@@ -79,10 +79,16 @@ def _load_pass(stage: _Stage) -> "Callable[[], object]":
     unmarshal = imports._watch_reading(watch, _nothing, imports._UNMARSHAL)
     code = imports._watch_get_code(watch, lambda self, name: (stats(), data(), unmarshal()))
     body = imports._watch_exec(watch, lambda self, module: code(self, module.__name__))
-    find = imports._watch_find_spec(watch, _nothing)
+    find = imports._watch_find_spec(watch, lambda name: _Spec)
     whole = imports._watch_find_and_load(watch, lambda name, import_: (find(name), body(loader, module)))
     recorder.loads().append(imports.new_entry("ocrprof_calibrations"))
     return lambda: whole("ocrprof_calibration", None)
+
+
+class _Spec:
+    """Of a module that lies as deep as most."""
+
+    origin = "/home/user/project/.venv/lib/python3.11/site-packages/package/subpackage/module_of_it.py"
 
 
 def _nothing(*_: object) -> None:
