@@ -181,8 +181,20 @@ def means_inside(prob_map: NDArray[np.float32], outlines: NDArray[np.floating] |
     low = np.clip(np.floor(outlines.min(axis=1)).astype(np.int64), 0, last)
     high = np.clip(np.ceil(outlines.max(axis=1)).astype(np.int64), 0, last) + 1
     relative = (outlines - low[:, None]).astype(np.int32)
+    # What is filled of an upright rectangle is the rectangle: most lines of a scan need no mask.
+    is_upright = [False] * len(relative)
+    if relative.shape[1] == 4:
+        shares_a_side = (relative == np.roll(relative, 1, axis=1)).any(axis=2).all(axis=1)
+        is_upright = (shares_a_side & (relative[:, :2] != relative[:, 2:]).all(axis=(1, 2))).tolist()
+    first = (low + np.maximum(relative.min(axis=1), 0)).tolist()
+    last_inside = np.minimum(low + relative.max(axis=1) + 1, high).tolist()
     means = []
-    for points, (left, top), (right, bottom) in zip(relative, low.tolist(), high.tolist(), strict=True):
+    for index, ((left, top), (right, bottom)) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        if is_upright[index]:
+            (left, top), (right, bottom) = first[index], last_inside[index]
+            means.append(cv2.mean(prob_map[top:bottom, left:right])[0] if left < right and top < bottom else 0.0)
+            continue
+        points = relative[index]
         mask = np.zeros((bottom - top, right - left), dtype=np.uint8)
         cv2.fillPoly(mask, [points], 1)
         means.append(_mean_where(mask, prob_map[top:bottom, left:right]))

@@ -312,3 +312,24 @@ def test_a_score_is_the_mean_over_the_pixels_that_opencv_fills(side):
     low = np.floor(outline.min(axis=0)).astype(int)
     cv2.fillPoly(mask, [(outline - low).astype(np.int32) + low.astype(np.int32)], 1)
     assert mean_inside(prob, outline) == pytest.approx(prob[mask == 1].mean(dtype=np.float64), abs=1e-7)
+
+
+def test_scores_of_upright_and_leaning_rectangles_are_means_over_what_opencv_fills():
+    random = np.random.default_rng(1)
+    prob = random.random((90, 120), dtype=np.float32)
+    for case in range(300):
+        # Some lie across the border; every other one is upright.
+        outline = quad(*random.uniform(2, 60, 2), center=random.uniform(0, 90, 2), degrees=case % 2 * 37)
+        left, top = np.clip(np.floor(outline.min(axis=0)).astype(int), 0, (119, 89))
+        right, bottom = np.clip(np.ceil(outline.max(axis=0)).astype(int), 0, (119, 89))
+        mask = np.zeros((bottom - top + 1, right - left + 1), dtype=np.uint8)
+        cv2.fillPoly(mask, [(outline - (left, top)).astype(np.int32)], 1)
+        expected = cv2.mean(prob[top : bottom + 1, left : right + 1], mask)[0]
+        assert mean_inside(prob, outline) == pytest.approx(expected, abs=1e-7), case
+
+
+def test_four_points_along_a_bent_line_are_no_rectangle():
+    prob = np.random.default_rng(2).random((20, 20), dtype=np.float32)
+    line = np.int32([(2, 2), (9, 2), (9, 7), (9, 2)])
+    on_line = [*prob[2, 2:10], *prob[3:8, 9]]
+    assert mean_inside(prob, line) == pytest.approx(np.mean(on_line, dtype=np.float64), abs=1e-7)
