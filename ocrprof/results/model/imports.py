@@ -106,7 +106,7 @@ class ImportWait(Value):
 class ImportConditions(Value):
     """What went on beside the loads of the main process, and makes their times longer than they would be alone."""
 
-    collections: int = Field(default=0, description="of garbage, inside loads; their time is part of the loads' exec")
+    collections: int = Field(default=0, description="of garbage, inside loads; their time is part of the loads'")
     collecting_seconds: float = 0.0
     concurrent_seconds: float = Field(default=0.0, description="in which several threads were loading at once")
     num_threads: int = Field(default=0, description="that loaded anything")
