@@ -282,4 +282,5 @@ def test_findings_name_the_line_that_was_sampled(sampled):
     assert any(f":{number} " in text for text in finding.evidence["hot_lines"])
     (finding,) = of_code(sampled, "eager-evaluator")
     _, number = line_of("core/module.py", "self.metric = CharErrors()  # plant")
-    assert [f"module.py:{number} " in text for text in finding.evidence["hot_lines"]] == [True]
+    # More than one where a busy machine makes what the line leads to long enough to be told apart.
+    assert {f"module.py:{number} " in text for text in finding.evidence["hot_lines"]} == {True}
