@@ -305,6 +305,7 @@ class OCRDataset(Part, total=False):
     annotation_frame: Literal["stored", "upright"]
     decoder: Literal["auto", "simplejpeg", "opencv", "pillow"]
     min_visible: Share
+    scaled_decode: bool
     prenormalise: bool
     image_cache: parts(OpenCache) | None
     sample_cache: parts(OpenCache) | None

@@ -14,7 +14,16 @@ from torch.utils.data import Dataset, get_worker_info
 
 from pipeline.data.array_files import Arrays
 from pipeline.data.cache import ArrayCache, digest
-from pipeline.data.decode import DecodedImage, Decoder, Exif, ImageError, orientation_matrix, read_image
+from pipeline.data.decode import (
+    DecodedImage,
+    Decoder,
+    Exif,
+    ImageError,
+    decoding_matrix,
+    orientation_matrix,
+    orientation_swaps_sides,
+    read_image,
+)
 from pipeline.data.geometry import map_points
 from pipeline.data.normalise import normalise
 from pipeline.data.packing import pack_points, pack_texts, unpack_points, unpack_texts
@@ -62,8 +71,11 @@ class OCRDataset(Dataset[Sample]):
     these); with `strict` it is an ImageError that names the file and the index.
 
     `image_cache` keeps decoded pictures, `sample_cache` whole samples, which needs a transform without chance (one with
-    a `cache_key`; with others it is not used); with it no picture is kept twice.
-    Cached arrays are read-only. `prenormalise`: samples come as the network takes them, float32 (3, S, S).
+    a `cache_key`; with others it is not used); with it no picture is kept twice. Cached arrays are read-only.
+
+    `scaled_decode`: a JPEG file of at least twice the side that `transform` shrinks pages to (its `longer_side`) is
+    decoded smaller, which differs a little from shrinking its pixels. `prenormalise`: samples come as the network takes
+    them, float32 (3, S, S).
 
     `exif`: whether pictures are turned upright by their orientation tag. `annotation_frame`: whether the polygons were
     drawn on the pixels as stored, or on the upright picture that most viewers show; they are mapped to the pixels that
@@ -80,6 +92,7 @@ class OCRDataset(Dataset[Sample]):
         annotation_frame: Frame = "stored",
         decoder: Decoder = "auto",
         min_visible: float = 0.3,
+        scaled_decode: bool = False,
         prenormalise: bool = False,
         image_cache: ArrayCache | None = None,
         sample_cache: ArrayCache | None = None,
@@ -99,6 +112,7 @@ class OCRDataset(Dataset[Sample]):
         self.annotation_frame = annotation_frame
         self.decoder = decoder
         self.min_visible = min_visible
+        self.longer_side: int | None = transform.longer_side if scaled_decode else None
         self.prenormalise = prenormalise
         self._sample_cache = self._usable_sample_cache(sample_cache)
         self._image_cache = None if self._sample_cache is not None else self._usable_image_cache(image_cache)
@@ -158,16 +172,20 @@ class OCRDataset(Dataset[Sample]):
         polygons = self._on_decoded_pixels(
             record.polygons, orientation=decoded.orientation, stored_size=decoded.stored_size
         )
-        result = self.transform(decoded.pixels, polygons)
+        shrink = self._shrink(decoded)
+        shrunk = polygons if shrink is None else [map_points(polygon, shrink) for polygon in polygons]
+        result = self.transform(decoded.pixels, shrunk)
         kept = np.flatnonzero(result.visible > 0)
-        height, width = decoded.pixels.shape[:2]
+        width, height = decoded.stored_size
+        if self.exif == "apply" and orientation_swaps_sides(decoded.orientation):
+            width, height = height, width
         return Sample(
             image=normalise(result.image[None])[0].numpy() if self.prenormalise else result.image,
             polygons=[result.polygons[line] for line in kept],
             source_polygons=[polygons[line] for line in kept],
             ignore=(record.ignore | (result.visible < self.min_visible))[kept],
             texts=[record.texts[line] for line in kept],
-            to_source=result.to_source,
+            to_source=result.to_source if shrink is None else np.linalg.inv(shrink) @ result.to_source,
             source_size=(width, height),
             path=record.image_path,
             repeats=self.repeats,
@@ -175,7 +193,7 @@ class OCRDataset(Dataset[Sample]):
 
     def _picture(self, record: Record) -> DecodedImage:
         def decoded() -> DecodedImage:
-            return read_image(record.image_path, exif=self.exif, decoder=self.decoder)
+            return read_image(record.image_path, exif=self.exif, decoder=self.decoder, longer_side=self.longer_side)
 
         if self._image_cache is None:
             return decoded()
@@ -196,7 +214,15 @@ class OCRDataset(Dataset[Sample]):
         except OSError as error:
             raise ImageError(record.image_path, f"cannot be read: {error.strerror or error}") from error
         identity = (str(record.image_path), stat.st_size, stat.st_mtime_ns)
-        return (*identity, self.exif, self.decoder, decoder_versions())
+        return (*identity, self.exif, self.decoder, self.longer_side or 0, decoder_versions())
+
+    def _shrink(self, decoded: DecodedImage) -> np.ndarray | None:
+        """The matrix from the picture at full size to `decoded`, float64 (3, 3); None where it is decoded in full."""
+        if max(decoded.pixels.shape[:2]) == max(decoded.stored_size):
+            return None
+        orientation = decoded.orientation if self.exif == "apply" else 1
+        full_size = orientation_matrix(orientation, stored_size=decoded.stored_size)
+        return decoding_matrix(decoded, exif=self.exif) @ np.linalg.inv(full_size)
 
     def _usable_sample_cache(self, cache: ArrayCache | None) -> ArrayCache | None:
         if cache is None:

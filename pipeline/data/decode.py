@@ -124,6 +124,11 @@ def orient_image(pixels: np.ndarray, *, orientation: int) -> np.ndarray:
     return pixels[:: -1 if mirror_along else 1, :: -1 if mirror_across else 1]
 
 
+def orientation_swaps_sides(orientation: int) -> bool:
+    """Whether the upright picture is as wide as the stored one is high."""
+    return _ORIENTATIONS[orientation][0]
+
+
 def orientation_matrix(orientation: int, *, stored_size: tuple[int, int]) -> np.ndarray:
     """The float64 (3, 3) matrix from stored to upright xy that goes with `orient_image`; `stored_size` is (w, h)."""
     swap, mirror_across, mirror_along = _ORIENTATIONS[orientation]

@@ -46,6 +46,11 @@ class Letterbox:
         self.size = _checked_size(size)
 
     @property
+    def longer_side(self) -> int:
+        """Pixels of a page's longer side on the canvas."""
+        return self.size
+
+    @property
     def cache_key(self) -> tuple[str | int, ...]:
         """All that the result depends on beside the page: it may be kept. A transform of chance has no such key."""
         return ("Letterbox", self.size, _WARP_VERSION, cv2.__version__)
@@ -94,6 +99,11 @@ class TrainTransform:
             levels = np.clip((np.arange(256) - 127.5) * gain + 127.5 + offset, 0, 255).astype(np.uint8)
             cv2.LUT(result.image, levels, dst=result.image)
         return result
+
+    @property
+    def longer_side(self) -> int:
+        """Pixels of a page's longer side on the canvas where it is largest."""
+        return math.ceil(self.size * self.scale[1])
 
     def _random_matrix(self, image: np.ndarray, polygons: Sequence[np.ndarray]) -> np.ndarray:
         """Letterbox, then about the point that becomes the canvas's middle: mirror, turn, scale."""

@@ -108,7 +108,14 @@ def test_a_picture_that_changed_is_read_again(records, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"exif": "apply"}, {"decoder": "pillow"}, {"min_visible": 0.9}, {"annotation_frame": "upright"}]
+    "change",
+    [
+        {"exif": "apply"},
+        {"decoder": "pillow"},
+        {"min_visible": 0.9},
+        {"annotation_frame": "upright"},
+        {"scaled_decode": True},
+    ],
 )
 def test_every_setting_of_the_data_set_is_part_of_the_key(records, tmp_path, change):
     settings = {"storage": "disk", "root": str(tmp_path)}
