@@ -24,6 +24,7 @@ from ocrprof.findings.environment import (
 )
 from ocrprof.findings.file_systems import slow_module_files
 from ocrprof.findings.first_step import cold_compilations, sanity_checks
+from ocrprof.findings.garbage import collected_while_loading
 from ocrprof.findings.hot_lines import with_hot_lines
 from ocrprof.findings.imports import eager_heavy_imports
 from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
@@ -60,6 +61,7 @@ STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_datasets,
     repeated_lookups,
     compiled_modules,
+    collected_while_loading,
     slow_module_files,
     late_imports,
     sanity_checks,

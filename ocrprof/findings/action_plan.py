@@ -34,6 +34,7 @@ _CHANGES: dict[str, tuple[str, str | None]] = {
     "sanity-check": ("num_sanity_val_steps=0", _SETTING),
     "slow-workers": ("start fewer, or start them sooner", _SETTING),
     "no-bytecode-cache": ("let bytecode be written and found", _SETTING),
+    "garbage-collection": ("collect no garbage while importing", _LINE),
     "slow-filesystem": ("keep modules on a local disk", _SETTING),
     "slow-exit": ("end sooner after the last line", None),
 }
@@ -44,6 +45,7 @@ _ABOUT_THE_RUN = (
     "compile-cold",
     "sanity-check",
     "slow-workers",
+    "garbage-collection",
     "no-bytecode-cache",
     "slow-exit",
     "slow-filesystem",

@@ -81,8 +81,7 @@ def _conditions(conditions: ImportConditions, *, enough: float, cwd: str) -> lis
     if conditions.collecting_seconds >= enough:
         facts.append(
             f"garbage collection inside imports {format_seconds(conditions.collecting_seconds)}: "
-            f"{conditions.collections} collections, most of it in exec and unmarshal; without it (gc.disable "
-            "before, gc.enable after) they would be shorter by at most that"
+            f"{conditions.collections} collections, most of it in exec and unmarshal"
         )
     if conditions.concurrent_seconds >= enough:
         facts.append(
