@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -216,11 +217,17 @@ def _feed(state: Any, part: Any) -> None:  # Any: hashlib's object has no public
 
 
 _made_folder: tuple[int, Path] | None = None
+_remover: subprocess.Popen[bytes] | None = None
+# Reads until the last process that holds the other end of its input has gone, by whatever death; then it tidies up.
+_REMOVE = 'trap "" HUP INT TERM; read -r _; rm -rf -- "$0"'
 
 
 def _run_folder() -> Path:
-    """The folder of this process's run in shared memory, removed at its end; those of killed runs are removed now."""
-    global _made_folder
+    """The folder of this process's run in shared memory, removed when it and its workers have gone, killed or not.
+
+    What an earlier run left behind all the same, where its remover was killed too, is removed now.
+    """
+    global _made_folder, _remover
     if _made_folder is not None and _made_folder[0] == os.getpid():
         return _made_folder[1]
     parent = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
@@ -232,6 +239,7 @@ def _run_folder() -> Path:
     owner = f"{_pid_namespace()}-{os.getpid()}-{_start_ticks(os.getpid())}"
     made = Path(tempfile.mkdtemp(dir=parent, prefix=f"{_FOLDER_PREFIX}{owner}-"))
     _made_folder = (os.getpid(), made)
+    _remover = subprocess.Popen(["/bin/sh", "-c", _REMOVE, str(made)], stdin=subprocess.PIPE, start_new_session=True)
     atexit.register(_remove, made, os.getpid())
     return made
 
@@ -239,6 +247,9 @@ def _run_folder() -> Path:
 def _remove(folder: Path, pid: int) -> None:
     if os.getpid() == pid:  # not in a fork that ends by sys.exit
         shutil.rmtree(folder, ignore_errors=True)
+        if _remover is not None and _remover.stdin is not None:
+            _remover.stdin.close()
+            _remover.wait()
 
 
 def _is_alive(folder: Path) -> bool:
