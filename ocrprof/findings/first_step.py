@@ -21,7 +21,11 @@ def sanity_checks(report: StartupReport) -> list[Finding]:
     """At most one finding: a sanity check that takes 5 % of the start or more."""
     of_seconds = start_seconds(report)
     row = max((row for row in report.constructions if row.kind == "sanity_check"), key=_seconds, default=None)
-    if row is None or row.seconds < max(_MIN_SECONDS, _MIN_SHARE * of_seconds):
+    if row is None:
+        return []
+    # The parts are those of one run, in which something else may have held it up: the median of all is what it costs.
+    seconds = min(row.seconds, _median_of(report, row.phase) or row.seconds)
+    if seconds < max(_MIN_SECONDS, _MIN_SHARE * of_seconds):
         return []
     longest = max(row.parts, key=lambda part: part.seconds, default=None)
     of_it, where = "", None
@@ -32,8 +36,8 @@ def sanity_checks(report: StartupReport) -> list[Finding]:
     return [
         finding(
             "sanity-check",
-            f"Training waits {format_seconds(row.seconds)} for the sanity check",
-            seconds=row.seconds,
+            f"Training waits {format_seconds(seconds)} for the sanity check",
+            seconds=seconds,
             of_seconds=of_seconds,
             location=where,
             intervals=working([row]),

@@ -46,6 +46,14 @@ def test_its_parts_are_exclusive_and_the_longest_gives_the_line():
     assert "400 ms go into validation_step (ocr/module.py:60)" in finding.advice
 
 
+def test_a_sanity_check_that_was_long_in_one_run_only_costs_what_it_costs_in_most():
+    report = start(span("sanity_check", 7900, 9400))
+    for median, expected in ((0.8, [0.8]), (0.2, [])):
+        usual = {**report.summary["phases"], "sanity_check": {"median": median}}
+        of_many = report.model_copy(update={"summary": {**report.summary, "phases": usual}})
+        assert [finding.seconds for finding in sanity_checks(of_many)] == expected
+
+
 def test_a_short_sanity_check_is_no_finding():
     assert sanity_checks(start(span("sanity_check", 7900, 8390))) == []
     assert sanity_checks(start()) == []
