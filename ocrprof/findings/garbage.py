@@ -18,7 +18,7 @@ def collected_while_loading(report: StartupReport) -> list[Finding]:
         return []
     longest = _longest_import(report)
     where = f" ({place(longest.importer, cwd=report.target.cwd)})" if longest and longest.importer else ""
-    what = f"`import {longest.module}`{where}" if longest else "the imports"
+    what = f"`import {longest.module}`{where} and the other heavy imports" if longest else "the heavy imports"
     return [
         finding(
             "garbage-collection",
@@ -27,7 +27,7 @@ def collected_while_loading(report: StartupReport) -> list[Finding]:
             of_seconds=of_seconds,
             location=longest.importer if longest else None,
             evidence={"collections": conditions.collections},
-            advice=f"Call `gc.disable()` before {what} and the other heavy imports, then `gc.freeze()` and"
+            advice=f"Call `gc.disable()` before {what}, then `gc.freeze()` and"
             " `gc.enable()`: what they made is never gone through again, and forked loading processes share it.",
         )
     ]
