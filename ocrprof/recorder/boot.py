@@ -27,6 +27,7 @@ HOOKS = {
     "omegaconf.base": ("omegaconf", "patch_base"),
     "omegaconf.omegaconf": ("omegaconf", "patch_omegaconf"),
     "torch": ("torch", "patch_compile"),
+    "torch.cuda": ("torch", "patch_cuda"),
     "torch._dynamo.convert_frame": ("torch", "patch_dynamo"),
     "torch.nn.modules.module": ("torch", "patch_module"),
     "torch.optim.optimizer": ("torch", "patch_optimizer"),

@@ -1,4 +1,4 @@
-"""Hooks on torch: modules built, `torch.compile`, the optimizer steps that plain loops share with Lightning."""
+"""Hooks on torch: modules built, `torch.compile`, the CUDA context, the optimizer steps of all kinds of loops."""
 
 import sys
 
@@ -82,6 +82,37 @@ def patch_compile(recorder: "Recorder", module: "ModuleType") -> None:
         attributes=lambda model=None, *_, **__: {"class": "torch.compile", "of": core.name_of(model)},
         location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
     )
+
+
+def patch_cuda(recorder: "Recorder", module: "ModuleType") -> None:
+    """The first use of CUDA, which makes the context and loads the libraries of the driver; later ones are not timed.
+
+    Modules of torch.cuda that took the function before us are given ours, so that all ways lead through it.
+    """
+    original = getattr(module, "_lazy_init", None)
+    if original is None:
+        recorder.note("torch.cuda has no _lazy_init: the making of the CUDA context is not timed")
+        return
+    core = recorder.load("core")
+
+    def _lazy_init() -> object:
+        if module.is_initialized():
+            return original()
+        start = recorder.begin("cuda.init")
+        place = recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning")
+        try:
+            result = original()
+        except BaseException as error:
+            core.hide_frame(error)
+            recorder.end("cuda.init", start, location=place, attributes={"class": "CUDA context"}, error=error)
+            raise
+        recorder.end("cuda.init", start, location=place, attributes={"class": "CUDA context"})
+        return result
+
+    replacement = core.look_like(_lazy_init, original)
+    for name, other in list(sys.modules.items()):
+        if name.startswith("torch.cuda") and getattr(other, "_lazy_init", None) is original:
+            other._lazy_init = replacement  # type: ignore[attr-defined]
 
 
 def patch_dynamo(recorder: "Recorder", module: "ModuleType") -> None:

@@ -16,6 +16,7 @@ _KINDS = {
     "workers.start": "worker start",
     "compile": "torch.compile",
     "compile.graph": "compiling",
+    "cuda.init": "CUDA context",
     "omegaconf": "OmegaConf",
     "trainer.init": "Trainer",
     "data.setup": "setup",

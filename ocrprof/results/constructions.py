@@ -27,7 +27,10 @@ OWN_CODE = "own code"
 GRAPH = "compile.graph"
 """The kind of a compilation that the first call of a compiled function waited for."""
 
-_KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"} | {GRAPH}
+CUDA_CONTEXT = "cuda.init"
+"""The kind of the first use of CUDA, which makes its context."""
+
+_KINDS = frozenset(PHASE_OF_SPAN) - {"trainer.run"} | {GRAPH, CUDA_CONTEXT}
 _PART_OF_CHECK = {
     "fetch": "loading its batches",
     "workers.start": "starting workers",
@@ -35,6 +38,7 @@ _PART_OF_CHECK = {
     "metric.update": "metrics",
     "metric.compute": "metrics",
     "dataset.init": "building data sets",
+    CUDA_CONTEXT: "CUDA context",
     "data.setup": "setting up data",
     GRAPH: "compiling",
 }

@@ -277,3 +277,22 @@ def test_data_of_a_plain_loop_are_set_up_with_its_first_loader(tmp_path):
     recorded = record(tmp_path / "run", PYTHON, TORCH_SCRIPT, until="data")
     assert recorded.outcome.status == "reached"
     assert len(recorded.spans("dataset.init")) == len(recorded.spans("dataloader.init")) == 1
+
+
+def test_the_first_use_of_cuda_is_timed_at_its_line_and_ends_as_without_us(tmp_path):
+    script = tmp_path / "cuda.py"
+    script.write_text(
+        "import torch\n"
+        "for _ in range(2):\n"
+        "    try:\n"
+        "        print(torch.zeros(1, device='cuda').device)\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, len(str(error)))\n"
+    )
+    without = plain(PYTHON, str(script)).stdout
+    recorded = record(tmp_path / "run", PYTHON, str(script))
+    assert recorded.stdout == without
+    spans = recorded.spans("cuda.init")
+    # Where there is no device, each try fails anew.
+    assert len(spans) == (1 if without.startswith("cuda") else 2)
+    assert {tuple(span["loc"]) for span in spans} == {(str(script), 4)}

@@ -217,3 +217,13 @@ def test_the_observers_cost_is_summed_and_a_killed_program_is_noted():
     both = combine_observers([of_run, killed, of_run])
     assert both.records == 42 + 5 + 42
     assert both.notes.count("no hook for wandb") == 1
+
+
+def test_the_making_of_the_cuda_context_is_told_with_its_line_in_the_phase_it_fell_into():
+    spans = (span("model.init", 100, 900), span("cuda.init", 200, 800, loc=("/home/ana/train.py", 9)))
+    tables = tables_of(main_at(2000, spans=spans), end=2000)
+    (context,) = [row for row in tables.constructions if row.kind == "cuda.init"]
+    assert context.seconds == pytest.approx(0.6)
+    assert context.phase == "model"
+    assert context.location is not None
+    assert context.location.line == 9
