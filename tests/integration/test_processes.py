@@ -185,7 +185,9 @@ def test_a_rank_that_dies_is_named_with_what_it_died_in(tmp_path):
     assert (run.status, run.failing_rank, run.failing_phase) == ("crashed", 1, "data")
     assert "with rank 1 in phase data" in run_failure(run)
     assert "exit" not in {phase.name for phase in run.phases}
-    assert [(rank.reached, rank.ended_by_itself) for rank in ranks.ranks] == [(False, False), (False, True)]
+    assert [rank.reached for rank in ranks.ranks] == [False, False]
+    # The other one is killed by the launcher, or ends by itself where it notices first that its peer has gone.
+    assert ranks.ranks[1].ended_by_itself
 
 
 def test_ranks_that_the_program_spawns_itself_all_have_to_arrive(tmp_path):

@@ -59,7 +59,7 @@ def app(tmp_path_factory):
 
 
 def totals(recorded):
-    return recorded.of_kind("totals")[-1]["a"]
+    return [record["a"] for record in recorded.of_kind("totals") if record["of"] == "omegaconf"][-1]
 
 
 def test_output_and_traceback_of_a_failing_target_are_those_of_a_plain_run(app):
