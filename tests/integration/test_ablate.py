@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from recording import TARGETS
 
+from ocrprof.features import BUNDLED_FEATURES, read_features
 from ocrprof.results.model import AblationReport
 from ocrprof.results.store import read_report
+from pipeline.config import check_config, config_dir
+from pipeline.schema import Train
 
 SCRIPT = str(TARGETS / "features_script.py")
 CACHE = "cache: --cache |"
@@ -93,3 +97,12 @@ def test_what_cannot_be_measured_is_said_before_anything_is(tmp_path, options, m
     assert message in done.stderr
     assert "hint:" in done.stderr or "--rounds" in options
     assert not (tmp_path / "report" / "runs").exists()
+
+
+@pytest.mark.parametrize("side", ["on", "off"])
+def test_every_switch_of_the_bundled_features_is_one_that_the_pipeline_takes(side):
+    read = read_features(BUNDLED_FEATURES)
+    switches = [word for feature in read.features for word in getattr(feature, side)]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        cfg = compose("train", overrides=["paths.output_dir=out", *read.arguments, *switches])
+    check_config(cfg, Train)
