@@ -1,0 +1,215 @@
+"""Two states of a program compared: launches in pairs, exact metrics, verdicts."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from ocrprof.results.model.context import Environment, TargetInfo, Tool
+from ocrprof.results.model.values import Location, Value
+
+ArmName = Literal["base", "candidate"]
+
+MetricClass = Literal["exact", "sampled", "bounded", "budget"]
+
+MetricVerdict = Literal["regressed", "improved", "ok", "inconclusive", "changed", "missing", "reported"]
+"""`changed`: an exact metric differs and that is no regression; `reported`: not gated."""
+
+CheckVerdict = Literal["regressed", "improved", "ok", "inconclusive", "not_comparable", "failed"]
+
+
+class MetricInfo(Value):
+    """One metric: its unit, which way is better, and what decides. `floor`: below it no change is told."""
+
+    name: str
+    unit: Literal["seconds", "bytes", "count", "samples_per_sec"]
+    direction: Literal["lower", "higher"]
+    kind: MetricClass
+    version: int = 1
+    gated: bool = True
+    min_effect: float = 0.05
+    floor: float = 0.0
+
+
+class Launch(Value):
+    """One fresh process of one arm. `pair` 0: a warm-up. `values` by metric."""
+
+    number: int
+    arm: ArmName
+    pair: int
+    position: int
+    started: str
+    status: str
+    exit_code: int | None = None
+    wall_seconds: float
+    values: dict[str, float] = {}
+    within: dict[str, list[float]] = Field(default={}, description="samples inside the launch; never replicates")
+    covariates: dict[str, float] = {}
+    stderr_tail: list[str] = []
+
+
+class ExactItem(Value):
+    """One member of an exact metric that only one side has, and where it came from there."""
+
+    name: str
+    location: Location | None = None
+    detail: str | None = None
+
+
+class ExactChange(Value):
+    """An exact metric of both sides; the sets' difference where it is one of a set."""
+
+    name: str
+    base: float | None = None
+    candidate: float | None = None
+    added: list[ExactItem] = []
+    removed: list[ExactItem] = []
+    num_added: int = 0
+    num_removed: int = 0
+    verdict: MetricVerdict = "ok"
+    reason: str | None = None
+
+
+class MetricSummary(Value):
+    """One sampled metric over all pairs. `ratio`: candidate over base, above 1 worse, Hodges-Lehmann."""
+
+    name: str
+    n: int
+    ratio: float | None = None
+    ci95: tuple[float, float] | None = None
+    ci_simultaneous: tuple[float, float] | None = None
+    p_fw: float | None = Field(default=None, description="family-wise, by max-T over the gated metrics")
+    p_fw_improved: float | None = None
+    sd_pair: float | None = Field(default=None, description="of the pairs' log ratios")
+    mde: float | None = Field(default=None, description="smallest slowdown that could have been seen, as a share")
+    pairs_needed: int | None = Field(default=None, description="that would settle it")
+    base_median: float | None = None
+    candidate_median: float | None = None
+    verdict: MetricVerdict
+    reason: str | None = None
+
+
+class Budget(Value):
+    """A limit that the caller set, and whether it was kept."""
+
+    text: str
+    value: float | None = None
+    limit: float | None = None
+    kept: bool | None = Field(default=None, description="None where it could not be measured")
+    reason: str | None = None
+
+
+class FingerprintField(Value):
+    """One field in which two machines or workloads differ."""
+
+    tier: Literal["refuse", "treatment", "warn"]
+    name: str
+    base: str
+    candidate: str
+
+
+class Fingerprint(Value):
+    """What a measurement depends on, in tiers; `id` is of the first alone."""
+
+    id: str
+    refuse: dict[str, Any] = {}  # Any: JSON values
+    treatment: dict[str, Any] = {}  # Any: JSON values
+    warn: dict[str, Any] = {}  # Any: JSON values
+    record: dict[str, Any] = {}  # Any: JSON values
+
+
+class GitState(Value):
+    """One side's commit."""
+
+    ref: str | None = None
+    sha: str | None = None
+    dirty: bool = False
+    subject: str | None = None
+
+
+class CheckDesign(Value):
+    """How the launches were laid out and judged, fixed before the first of them."""
+
+    mode: Literal["against", "baseline", "exact", "aa"]
+    seed: int
+    order: list[int] = Field(default=[], description="+1: the candidate came second in that pair")
+    num_pairs_first: int = 10
+    num_pairs_max: int = 28
+    alpha: float = 0.01
+    min_effect: float = 0.05
+    target_effect: float = 0.10
+    rule: Literal["gate", "margin"] = "gate"
+    stopped_because: str | None = None
+
+
+class CheckReport(Value):
+    """`kind: check`: the verdict, what it rests on, and every raw launch."""
+
+    schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
+    kind: Literal["check"] = "check"
+    created: str
+    tool: Tool
+    target: TargetInfo
+    environment: Environment
+    fingerprint: Fingerprint | None = None
+    base_fingerprint: Fingerprint | None = Field(default=None, description="of a stored baseline")
+    mismatches: list[FingerprintField] = []
+    base: GitState = GitState()
+    candidate: GitState = GitState()
+    design: CheckDesign
+    metric_infos: list[MetricInfo] = []
+    launches: list[Launch] = []
+    metrics: list[MetricSummary] = []
+    exact: list[ExactChange] = []
+    budgets: list[Budget] = []
+    verdict: CheckVerdict
+    exit_code: int
+    headline: str = Field(description="the verdict in one sentence")
+    notes: list[str] = []
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Cause(Value):
+    """A reason why two reports differ, and its seconds; the causes of a comparison add up to the total."""
+
+    name: str
+    kind: str
+    seconds: float
+    location: Location | None = None
+    detail: str | None = None
+
+
+class ComparedFigure(Value):
+    """One figure of both reports."""
+
+    name: str
+    unit: str
+    base: float | None = None
+    candidate: float | None = None
+    base_ci95: tuple[float, float] | None = None
+    candidate_ci95: tuple[float, float] | None = None
+
+
+class ComparisonReport(Value):
+    """`kind: compare`: two reports of one kind side by side, and why the second took longer or less long."""
+
+    schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
+    kind: Literal["compare"] = "compare"
+    created: str
+    tool: Tool
+    base_path: str
+    candidate_path: str
+    of_kind: str
+    total_base_seconds: float | None = None
+    total_candidate_seconds: float | None = None
+    causes: list[Cause] = []
+    tables: dict[str, list[ComparedFigure]] = {}
+    added: dict[str, list[ExactItem]] = {}
+    removed: dict[str, list[ExactItem]] = {}
+    mismatches: list[FingerprintField] = []
+    verdict: CheckVerdict | None = Field(default=None, description="only where it was asked to judge")
+    notes: list[str] = []
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
