@@ -33,7 +33,6 @@ from ocrprof.results.model.check import (
     MetricSummary,
     MetricVerdict,
 )
-from ocrprof.results.model.checks import ColdPair, ColdStarts, FileHolder, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
@@ -75,6 +74,7 @@ from ocrprof.results.model.reports import (
     Report,
     StartupReport,
 )
+from ocrprof.results.model.run_pairs import ColdPair, ColdStarts, FileHolder, FileSize, Overhead, OverheadPair
 from ocrprof.results.model.runs import PHASES, Milestone, Phase, Process, Run, RunStatus, Segment
 from ocrprof.results.model.samples import HotLine, SampledPiece, Samples, StackLine
 from ocrprof.results.model.surroundings import Surroundings

@@ -19,7 +19,6 @@ from ocrprof.results.model.ablation import AblationReport
 from ocrprof.results.model.action_plan import ActionPlan
 from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts
-from ocrprof.results.model.checks import ColdStarts, Overhead
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
@@ -38,6 +37,7 @@ from ocrprof.results.model.imports import (
 from ocrprof.results.model.loops import LoopStatistics, Memory
 from ocrprof.results.model.processes import RankFigures, WorkerGroup
 from ocrprof.results.model.repeats import Repeats
+from ocrprof.results.model.run_pairs import ColdStarts, Overhead
 from ocrprof.results.model.runs import Run, Segment
 from ocrprof.results.model.samples import Samples
 from ocrprof.results.model.values import Location, Priority, Value
