@@ -36,6 +36,7 @@ from ocrprof.results.model.check import (
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
+from ocrprof.results.model.finding import Finding
 from ocrprof.results.model.hydra import Calls, Composition, ConfigFile, Conversion, HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     Hop,
@@ -70,7 +71,6 @@ from ocrprof.results.model.reports import (
     AnyReport,
     BaselineReport,
     DoctorReport,
-    Finding,
     Report,
     StartupReport,
 )

@@ -22,6 +22,7 @@ from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
+from ocrprof.results.model.finding import Finding
 from ocrprof.results.model.hydra import HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     ImportConditions,
@@ -40,31 +41,11 @@ from ocrprof.results.model.repeats import Repeats
 from ocrprof.results.model.run_pairs import ColdStarts, Overhead
 from ocrprof.results.model.runs import Run, Segment
 from ocrprof.results.model.samples import Samples
-from ocrprof.results.model.values import Location, Priority, Value
+from ocrprof.results.model.values import Value
 from ocrprof.results.model.work import Construction, FileAccess, FileScan, NetworkWait
 from ocrprof.target import Probe
 
 SCHEMA = "ocrprof/1"
-
-
-class Finding(Value):
-    """One thing to change (or to know): measured seconds, where, the evidence, and what to do about it."""
-
-    code: str
-    title: str
-    priority: Priority
-    seconds: float
-    share: float = Field(description="of the measured time the priority was judged by")
-    effect: Literal["saves", "moves", "tells"] = Field(
-        default="saves",
-        description="mended: its seconds are gone before the milestone, or fall elsewhere; `tells` is nothing to mend",
-    )
-    location: Location | None = None
-    evidence: dict[str, Any] = {}  # Any: figures and names by label, JSON values only
-    advice: str
-    intervals: list[tuple[float, float]] = Field(
-        default=[], exclude=True, description="when it was paid, in the run that the tables tell of: from the spawn"
-    )
 
 
 class StartupReport(Value):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from ocrprof.results.model.context import Environment, TargetInfo, Tool
+from ocrprof.results.model.finding import Finding
 from ocrprof.results.model.surroundings import Surroundings
 from ocrprof.results.model.values import Location, Statistic, Value
 
@@ -147,6 +148,10 @@ class SweepTrial(Value):
     capped: bool = Field(default=False, description="the time ran out before the precision asked for was reached")
     wall_seconds: float = 0.0
     surroundings: Surroundings | None = None
+    disturbed: str | None = Field(default=None, description="what else kept the machine busy as it began, if anything")
+    ranks: list["SweepTrial"] = Field(
+        default=[], description="of several ranks that ran at once; the figures around them are those of the node"
+    )
 
 
 class SweepPoint(Value):
@@ -234,5 +239,15 @@ class SweepReport(Value):
     stopped: str | None = Field(default=None, description="why no further round was begun")
     interrupted: bool = False
     seconds: float = Field(default=0.0, description="that the sweep took")
+    min_rounds: int = 3
+    max_rounds: int | None = None
+    budget_seconds: float | None = None
+    memory_budget_bytes: int | None = None
+    what_if_values: list[int] = Field(default=[], description="worker counts to simulate that were not run")
+    num_local_ranks: int = Field(default=1, description="copies of the program that ran at once in each trial")
+    cold: bool = Field(default=False, description="the files that a trial reads were evicted before it")
+    num_resumed: int = Field(default=0, description="trials that were taken over from an earlier sweep")
+    notes: list[str] = Field(default=[], description="what a reader must know before believing a figure")
+    findings: list[Finding] = []
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
