@@ -16,12 +16,9 @@ from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.check import (
     ArmName,
     Budget,
-    Cause,
     CheckDesign,
     CheckReport,
     CheckVerdict,
-    ComparedFigure,
-    ComparisonReport,
     ExactChange,
     ExactItem,
     Fingerprint,
@@ -33,6 +30,7 @@ from ocrprof.results.model.check import (
     MetricSummary,
     MetricVerdict,
 )
+from ocrprof.results.model.compare import Breakdown, Cause, ChangedValue, ComparedFigure, ComparisonReport, Side
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
@@ -110,10 +108,12 @@ __all__ = [
     "ArmName",
     "BaselineReport",
     "Block",
+    "Breakdown",
     "Budget",
     "CallCounts",
     "Calls",
     "Cause",
+    "ChangedValue",
     "CheckDesign",
     "CheckReport",
     "CheckVerdict",
@@ -194,6 +194,7 @@ __all__ = [
     "Samples",
     "Saving",
     "Segment",
+    "Side",
     "Skew",
     "SourceReading",
     "StackLine",

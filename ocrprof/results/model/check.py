@@ -1,4 +1,4 @@
-"""Two states of a program compared: launches in pairs, exact metrics, verdicts."""
+"""Two states of a program checked against each other: launches in pairs, exact metrics, verdicts."""
 
 from typing import Any, Literal
 
@@ -53,6 +53,7 @@ class ExactItem(Value):
     name: str
     location: Location | None = None
     detail: str | None = None
+    seconds: float | None = Field(default=None, description="that it took there, without what it brought in")
 
 
 class ExactChange(Value):
@@ -167,49 +168,5 @@ class CheckReport(Value):
     notes: list[str] = []
     interrupted: bool = False
     seconds: float = 0.0
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Cause(Value):
-    """A reason why two reports differ, and its seconds; the causes of a comparison add up to the total."""
-
-    name: str
-    kind: str
-    seconds: float
-    location: Location | None = None
-    detail: str | None = None
-
-
-class ComparedFigure(Value):
-    """One figure of both reports."""
-
-    name: str
-    unit: str
-    base: float | None = None
-    candidate: float | None = None
-    base_ci95: tuple[float, float] | None = None
-    candidate_ci95: tuple[float, float] | None = None
-
-
-class ComparisonReport(Value):
-    """`kind: compare`: two reports of one kind side by side, and why the second took longer or less long."""
-
-    schema_: Literal["ocrprof/1"] = Field(default="ocrprof/1", alias="schema")
-    kind: Literal["compare"] = "compare"
-    created: str
-    tool: Tool
-    base_path: str
-    candidate_path: str
-    of_kind: str
-    total_base_seconds: float | None = None
-    total_candidate_seconds: float | None = None
-    causes: list[Cause] = []
-    tables: dict[str, list[ComparedFigure]] = {}
-    added: dict[str, list[ExactItem]] = {}
-    removed: dict[str, list[ExactItem]] = {}
-    mismatches: list[FingerprintField] = []
-    verdict: CheckVerdict | None = Field(default=None, description="only where it was asked to judge")
-    notes: list[str] = []
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
