@@ -51,7 +51,7 @@ def report(
         render_doctor(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, AblationReport):
         render_ablation(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
-    else:
+    elif isinstance(saved, BaselineReport):
         render_baseline(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     print(f"report: {page}", file=sys.stderr)
     for trace in traces:

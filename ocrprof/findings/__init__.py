@@ -45,7 +45,15 @@ from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
 from ocrprof.findings.throughput import starved
 from ocrprof.findings.validation import bottlenecks, slow_validation
 from ocrprof.findings.workers import rank_skew, slow_workers
-from ocrprof.results.model import AblationReport, AnyReport, BaselineReport, DoctorReport, Finding, StartupReport
+from ocrprof.results.model import (
+    AblationReport,
+    AnyReport,
+    BaselineReport,
+    CheckReport,
+    DoctorReport,
+    Finding,
+    StartupReport,
+)
 
 STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
     eager_heavy_imports,
@@ -111,6 +119,10 @@ def judge(report: DoctorReport) -> DoctorReport: ...
 def judge(report: AblationReport) -> AblationReport: ...
 
 
+@overload
+def judge(report: CheckReport) -> CheckReport: ...
+
+
 def judge(report: AnyReport) -> AnyReport:
     """The report with its findings, a start with its plan, a baseline with those of its start too.
 
@@ -121,8 +133,8 @@ def judge(report: AnyReport) -> AnyReport:
         return judged.model_copy(update={"plan": action_plan(judged)})
     if isinstance(report, DoctorReport):
         return report.model_copy(update={"findings": judge_doctor(report)})
-    if isinstance(report, AblationReport):
-        return report  # its effects are its verdict
+    if isinstance(report, AblationReport | CheckReport):
+        return report  # its effects, or its metrics, are its verdict
     if report.startup is not None:
         report = report.model_copy(update={"startup": judge(report.startup)})
     return report.model_copy(update={"findings": judge_baseline(report)})

@@ -7,7 +7,7 @@ from ocrprof.renderers.doctor import doctor_markdown
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.html_doctor import doctor_html
 from ocrprof.renderers.markdown import baseline_markdown, startup_markdown
-from ocrprof.results.model import AblationReport, AnyReport, DoctorReport, StartupReport
+from ocrprof.results.model import AblationReport, AnyReport, BaselineReport, DoctorReport, StartupReport
 from ocrprof.results.store import write_report, write_text
 
 
@@ -20,7 +20,9 @@ def write_pages(report: AnyReport, folder: Path) -> Path:
         markdown, html = ablation_markdown(report), ablation_html(report)
     elif isinstance(report, StartupReport):
         markdown, html = startup_markdown(report), startup_html(report)
-    else:
+    elif isinstance(report, BaselineReport):
         markdown, html = baseline_markdown(report), baseline_html(report)
+    else:
+        raise TypeError(f"no pages are drawn of a {report.kind} report")
     write_text(markdown, folder / "report.md")
     return write_text(html, folder / "report.html")

@@ -10,7 +10,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ocrprof.errors import OcrprofError
-from ocrprof.results.model import SCHEMA, AblationReport, AnyReport, BaselineReport, DoctorReport, StartupReport
+from ocrprof.results.model import (
+    SCHEMA,
+    AblationReport,
+    AnyReport,
+    BaselineReport,
+    CheckReport,
+    DoctorReport,
+    StartupReport,
+)
 
 FILE_NAME = "report.json"
 
@@ -19,6 +27,7 @@ _KINDS: dict[str, type[AnyReport]] = {
     "baseline": BaselineReport,
     "doctor": DoctorReport,
     "ablate": AblationReport,
+    "check": CheckReport,
 }
 _ADAPTER: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)
 

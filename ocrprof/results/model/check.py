@@ -70,6 +70,19 @@ class ExactChange(Value):
     reason: str | None = None
 
 
+class ExactFacts(Value):
+    """What one launch did that needs no statistics: counts, and sets whose members have the place they came from.
+
+    A place is `file:line`, relative to the repository where it lies in it; None where it is not known. `counts` are
+    sets whose members happen so many times. `unsteady`: names of what a second launch of the same code did otherwise.
+    """
+
+    values: dict[str, float] = {}
+    sets: dict[str, dict[str, str | None]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    unsteady: list[str] = []
+
+
 class MetricSummary(Value):
     """One sampled metric over all pairs. `ratio`: candidate over base, above 1 worse, Hodges-Lehmann."""
 
@@ -161,6 +174,7 @@ class CheckReport(Value):
     launches: list[Launch] = []
     metrics: list[MetricSummary] = []
     exact: list[ExactChange] = []
+    facts: ExactFacts | None = Field(default=None, description="of the candidate, for a later check against this file")
     budgets: list[Budget] = []
     verdict: CheckVerdict
     exit_code: int
