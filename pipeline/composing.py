@@ -1,7 +1,7 @@
 """Composes a configuration once where `hydra.main` does it twice: to read `hydra.mode`, and again to run with it.
 
 What the first composition gave is kept for the second where the two are sure to be the same; else, as for a sweep,
-Hydra composes again.
+Hydra composes again. With `compose_cache=disk` it is kept for the next run of the same command line, too.
 """
 
 import functools
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from pipeline import compose_cache
 
 RUN_MODE = "hydra.mode=RUN"  # what hydra.main adds to the overrides of a plain run whose mode is not said
 
@@ -81,14 +83,17 @@ def _keeping(compose: Callable[..., Any]) -> Callable[..., Any]:
             return earlier.again(overrides)
         # Only to learn the mode it is left open whether the overrides are legal in it.
         to_keep = named.get("validate_sweep_overrides") is False
-        try:
-            config = compose(loader, config_name, overrides, run_mode, *more, **named)
-        except Exception as error:
-            if to_keep:
+        if not to_keep:
+            return compose(loader, config_name, overrides, run_mode, *more, **named)
+        config, path = compose_cache.read(loader, config_name, overrides)
+        if config is None:
+            try:
+                config = compose(loader, config_name, overrides, run_mode, *more, **named)
+            except Exception as error:
                 kept.append(_Composition(config_name, tuple(overrides), error=error))
-            raise
-        if to_keep:
-            kept.append(_Composition(config_name, tuple(overrides), config=config))
+                raise
+            compose_cache.keep(config, path)
+        kept.append(_Composition(config_name, tuple(overrides), config=config))
         return config
 
     return load_configuration

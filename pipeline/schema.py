@@ -497,6 +497,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     domain: Literal["detection"]
+    compose_cache: Literal["none", "disk"]
     seed: CountOrZero
     module: parts(DetectionModule)
     model: parts(DBNet)

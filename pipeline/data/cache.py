@@ -273,7 +273,7 @@ def _start_ticks(pid: int) -> str:
 
 
 def _disk_folder(root: str | None) -> Path:
-    from pipeline.data.receipts import default_cache_dir
+    from pipeline.cache_folder import default_cache_dir
 
     return Path(root) if root is not None else default_cache_dir() / "arrays"
 

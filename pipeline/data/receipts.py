@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import PIL
 
+from pipeline.cache_folder import CACHE_VARIABLE, default_cache_dir
 from pipeline.data.errors import DataError
 from pipeline.data.receipt_page import ReceiptSpec, RenderedReceipt, render_receipt
 
@@ -34,7 +35,6 @@ __all__ = [
     "ReceiptSpec",
     "ReceiptsError",
     "RenderedReceipt",
-    "default_cache_dir",
     "ensure_receipts",
     "render_receipt",
     "write_receipts",
@@ -45,21 +45,12 @@ RENDERER_VERSION = 1
 
 DEFAULT_NUM_IMAGES = {"train": 48, "val": 24}
 DEFAULT_SEED = 0
-CACHE_VARIABLE = "OCRPROF_CACHE"
 
 _log = logging.getLogger(__name__)
 
 
 class ReceiptsError(DataError):
     """Receipts that cannot be written where they were asked for, or a folder that holds others."""
-
-
-def default_cache_dir() -> Path:
-    """The folder for rendered data: $OCRPROF_CACHE where that is set, else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    given = os.environ.get(CACHE_VARIABLE)
-    return Path(given).expanduser() if given else user_cache_path("ocrprof", appauthor=False)
 
 
 def write_receipts(

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.cache_folder import default_cache_dir
 from pipeline.data.receipts import (
     ReceiptsError,
     ReceiptSpec,
     RenderedReceipt,
-    default_cache_dir,
     ensure_receipts,
     main,
     render_receipt,
