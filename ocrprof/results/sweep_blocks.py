@@ -8,6 +8,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from ocrprof.results.model import Block
@@ -67,7 +68,7 @@ def lag1_autocorrelation(values: Sequence[float]) -> float:
     mean = statistics.fmean(values)
     around = [value - mean for value in values]
     total = sum(value * value for value in around)
-    return sum(one * other for one, other in zip(around, around[1:], strict=False)) / total if total else 0.0
+    return sum(one * other for one, other in pairwise(around)) / total if total else 0.0
 
 
 def merge_neighbours(blocks: Sequence[Block]) -> list[Block]:

@@ -1,0 +1,140 @@
+"""How sure the rounds of a sweep make it that one setting loads as fast as another, and how steady the machine was.
+
+Every comparison is within rounds: the two trials lie minutes apart at most, so what slows a whole round cancels.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ocrprof.results.model import LoaderSetting, Statistic, SweepTrial
+from ocrprof.results.stats import statistic
+from ocrprof.results.sweep_blocks import PRECISION, seconds_per_sample, steady_blocks, t_quantile
+
+CONFIDENCE = 0.95
+"""Of every one-sided bound that a report states."""
+
+COUNTED = ("ok", "ok_slow_exit")
+"""How a trial ended whose figures count."""
+
+
+class Standing(NamedTuple):
+    """Samples/s of one setting over that of the best. `low` and `high` are one-sided bounds; None below two rounds."""
+
+    relative: float
+    low: float | None
+    high: float | None
+
+
+class WaitShare(NamedTuple):
+    """Share of the steps' time spent waiting for batches, with one-sided bounds; None where nothing is known."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def trial_seconds_per_sample(trial: SweepTrial) -> float | None:
+    """Of the training itself where it was let train, else of the loader's steady blocks; None without either."""
+    if trial.train_samples_per_sec is not None:
+        return 1 / trial.train_samples_per_sec
+    return seconds_per_sample(steady_blocks(trial.blocks).blocks) if trial.blocks else None
+
+
+def costs_by_round(trials: Iterable[SweepTrial], setting: LoaderSetting) -> dict[int, float]:
+    """Seconds a sample of `setting` in each round where it ran to its end, without the second visits."""
+    found = {}
+    for trial in trials:
+        if trial.setting == setting and trial.status in COUNTED and not trial.control:
+            cost = trial_seconds_per_sample(trial)
+            if cost is not None:
+                found[trial.round] = cost
+    return found
+
+
+def standings(
+    trials: Sequence[SweepTrial], settings: Sequence[LoaderSetting], *, confidence: float = CONFIDENCE
+) -> dict[LoaderSetting, Standing]:
+    """Each setting against the best of `settings`, from the rounds' log ratios (t interval, df = rounds - 1).
+
+    No setting is chosen as the best by its own figures, so none is favoured by its luck. A setting is within a margin
+    of the best if it is within it of every other one: each of these must hold, so each is tested at the full level
+    (Berger, "Multiparameter hypothesis testing and acceptance sampling", 1982) and `low` is the smallest of their
+    bounds. It is worse than the best if it is worse than any other one: the chances of error add up, so each is
+    tested at its share of the level (Bonferroni) and `high` is the smallest of those bounds. Both are the multiple
+    comparisons with the best of Hsu (1984), made for pairs of unlike variance. An unsteady machine widens both.
+    """
+    costs = {setting: costs_by_round(trials, setting) for setting in settings}
+    costs = {setting: by_round for setting, by_round in costs.items() if by_round}
+    means = {setting: statistics.fmean(by_round.values()) for setting, by_round in costs.items()}
+    margin = _drift_margin(trials)
+    found = {}
+    for setting, ours in costs.items():
+        others = [theirs for other, theirs in costs.items() if other != setting]
+        low, high = _against_all(ours, others, confidence=confidence, margin=margin)
+        found[setting] = Standing(min(means.values()) / means[setting], low, high)
+    return found
+
+
+def wait_share(trials: Iterable[SweepTrial], *, confidence: float = CONFIDENCE) -> WaitShare | None:
+    """Time blocked in next() over all time of the steps, by the ratio of sums.
+
+    The bounds are those of a ratio estimate from clusters (Cochran, "Sampling Techniques", 1977, 6.4), which are the
+    rounds, and the blocks while there is only one round.
+    """
+    rounds = [trial.waits for trial in trials if trial.waits is not None and trial.status in COUNTED]
+    blocks = [
+        [(wait, wait + step) for wait, step in zip(waits.wait_seconds, waits.compute_seconds, strict=True)]
+        for waits in rounds
+    ]
+    sums = [(sum(wait for wait, _ in one), sum(total for _, total in one)) for one in blocks if one]
+    clusters = sums if len(sums) > 1 else [pair for one in blocks for pair in one]
+    whole = sum(total for _, total in clusters)
+    if not whole:
+        return None
+    mean = sum(wait for wait, _ in clusters) / whole
+    if len(clusters) < 2:
+        return WaitShare(mean, None, None)
+    variance = sum((wait - mean * total) ** 2 for wait, total in clusters) * len(clusters) / (len(clusters) - 1)
+    width = t_quantile(confidence, len(clusters) - 1) * math.sqrt(variance) / whole
+    return WaitShare(mean, max(0.0, mean - width), min(1.0, mean + width))
+
+
+def control_ratio(trials: Iterable[SweepTrial]) -> Statistic | None:
+    """Samples/s of the second over the first visit to one setting, by rounds (an A/A test); None without any pair."""
+    ratios = [math.exp(ratio) for ratio in _control_log_ratios(trials)]
+    return statistic(ratios) if ratios else None
+
+
+def is_unstable(trials: Iterable[SweepTrial]) -> bool:
+    """Whether visits to one setting differ, in the root mean square over the rounds, by more than `PRECISION`."""
+    ratios = _control_log_ratios(trials)
+    return bool(ratios) and math.sqrt(statistics.fmean(ratio * ratio for ratio in ratios)) > PRECISION
+
+
+def _drift_margin(trials: Sequence[SweepTrial]) -> float:
+    """What a round's end differs from its start by, on an unsteady machine: the share that does not average out."""
+    return abs(statistics.fmean(_control_log_ratios(trials))) if is_unstable(trials) else 0.0
+
+
+def _control_log_ratios(trials: Iterable[SweepTrial]) -> list[float]:
+    counted = [trial for trial in trials if trial.status in COUNTED]
+    first = {(trial.round, trial.setting): trial_seconds_per_sample(trial) for trial in counted if not trial.control}
+    second = [(first.get((one.round, one.setting)), trial_seconds_per_sample(one)) for one in counted if one.control]
+    return [math.log(before / after) for before, after in second if before and after]
+
+
+def _against_all(
+    ours: dict[int, float], others: Sequence[dict[int, float]], *, confidence: float, margin: float
+) -> tuple[float | None, float | None]:
+    lows, highs = [0.0], [0.0]
+    for theirs in others:
+        ratios = [math.log(theirs[number] / ours[number]) for number in sorted(ours.keys() & theirs.keys())]
+        if len(ratios) < 2:
+            return None, None
+        error = statistics.stdev(ratios) / math.sqrt(len(ratios))
+        shared = 1 - (1 - confidence) / len(others)
+        lows.append(statistics.fmean(ratios) - t_quantile(confidence, len(ratios) - 1) * error - margin)
+        highs.append(statistics.fmean(ratios) + t_quantile(shared, len(ratios) - 1) * error + margin)
+    return (math.exp(min(lows)), math.exp(min(highs))) if others else (None, None)
