@@ -52,7 +52,7 @@ class StartupPlan:
     check_overhead: bool = False
 
     def __post_init__(self) -> None:
-        _check_counts(
+        check_counts(
             runs=DEFAULT_RUNS if self.runs is None else self.runs,
             warmup=self.warmup,
             timeout_seconds=self.timeout_seconds,
@@ -70,7 +70,7 @@ class StartupPlan:
             )
         if self.cache == "cold" and self.warmup == 0:
             raise OcrprofError("--cache cold needs a run that tells which files are read", hint="--warmup 1")
-        _prove_writable(self.output)
+        prove_writable(self.output)
 
     def num_runs(self, *, first_seconds: float) -> int:
         """Counted runs: those asked for, else five, or fewer (not below three) where they would take too long."""
@@ -100,12 +100,12 @@ class BaselinePlan:
     timeout_seconds: float
 
     def __post_init__(self) -> None:
-        _check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
+        check_counts(runs=self.runs, warmup=self.warmup, timeout_seconds=self.timeout_seconds)
         if self.num_train_batches < 1:
             raise OcrprofError(f"--train-batches {self.num_train_batches}: at least one batch must be trained")
         if self.num_val_batches is not None and self.num_val_batches < 1:
             raise OcrprofError(f"--val-batches {self.num_val_batches}: at least one batch must be validated")
-        _prove_writable(self.output)
+        prove_writable(self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +126,12 @@ class AblationPlan:
     timeout_seconds: float
 
     def __post_init__(self) -> None:
-        _check_counts(runs=self.rounds, warmup=0, timeout_seconds=self.timeout_seconds)
+        check_counts(runs=self.rounds, warmup=0, timeout_seconds=self.timeout_seconds)
         names = [feature.name for feature in self.features.features]
         for name in (name for pair in self.pairs for name in pair):
             if name not in names:
                 raise OcrprofError(f"no feature is called {name!r}", hint=f"features: {', '.join(names)}")
-        _prove_writable(self.output)
+        prove_writable(self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class DoctorPlan:
         if self.data is not None and not self.data.is_dir():
             raise OcrprofError(f"--data {self.data}: no such folder", hint="give the folder that holds the images")
         if self.output is not None:
-            _prove_writable(self.output)
+            prove_writable(self.output)
 
 
 def default_output(verb: str, *, now: datetime | None = None) -> Path:
@@ -158,7 +158,8 @@ def default_output(verb: str, *, now: datetime | None = None) -> Path:
     return Path("reports") / f"{verb}_{stamp}"
 
 
-def _check_counts(*, runs: int, warmup: int, timeout_seconds: float) -> None:
+def check_counts(*, runs: int, warmup: int, timeout_seconds: float) -> None:
+    """Raises OcrprofError for numbers that nothing could be measured with."""
     if runs < 1:
         raise OcrprofError(f"--runs {runs}: at least one run must be counted")
     if warmup < 0:
@@ -167,7 +168,7 @@ def _check_counts(*, runs: int, warmup: int, timeout_seconds: float) -> None:
         raise OcrprofError(f"--timeout {timeout_seconds:g}: must be more than zero seconds")
 
 
-def _prove_writable(folder: Path) -> None:
+def prove_writable(folder: Path) -> None:
     """Makes the folder and writes a file into it, before anything is measured; never over an earlier report."""
     if (folder / "report.json").exists():
         raise OcrprofError(f"{folder} holds a report already", hint="give another folder: -o DIR")

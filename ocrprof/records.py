@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -183,10 +184,14 @@ class ProcessRecords:
     lazy: tuple[Lazy, ...] = ()
     deprecations: tuple[Deprecation, ...] = ()
     config: Fields | None = None
+    compositions: tuple[Fields, ...] = ()
+    composed_values: Fields = field(default_factory=dict)
+    asked_loader: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
     totals: Fields = field(default_factory=dict)
     end: End | None = None
     num_records: int = 0
@@ -258,10 +263,14 @@ class _Gathered:
     lazy: list[Lazy] = field(default_factory=list)
     deprecations: list[Deprecation] = field(default_factory=list)
     config: Fields | None = None
+    compositions: list[Fields] = field(default_factory=list)
+    composed_values: Fields = field(default_factory=dict)
+    asked_loader: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
     device_ns: dict[tuple[str, int], int] = field(default_factory=dict)
     totals: Fields = field(default_factory=dict)
     rank: int | None = None
@@ -308,10 +317,14 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         lazy=tuple(gathered.lazy),
         deprecations=tuple(gathered.deprecations),
         config=gathered.config,
+        compositions=tuple(gathered.compositions),
+        composed_values=gathered.composed_values,
+        asked_loader=gathered.asked_loader,
         memory=gathered.memory,
         metrics=gathered.metrics,
         versions=gathered.versions,
         notes=tuple(gathered.notes),
+        opened=tuple(gathered.opened),
         totals=gathered.totals,
         end=gathered.end,
         num_records=len(fields),
@@ -429,13 +442,27 @@ def _read_config(gathered: _Gathered, one: Fields) -> None:
     gathered.config = one["config"]
 
 
+def _read_composition(gathered: _Gathered, one: Fields) -> None:
+    gathered.compositions.append(one)
+
+
+def _read_composed_values(gathered: _Gathered, one: Fields) -> None:
+    gathered.composed_values = one["values"]
+
+
+def _read_asked_loader(gathered: _Gathered, one: Fields) -> None:
+    gathered.asked_loader = one
+
+
 def _read_memory(gathered: _Gathered, one: Fields) -> None:
     cuda = (one.get("cuda_allocated"), one.get("cuda_reserved"), one.get("cuda_peak"))
     gathered.memory = Memory(one["rss"], one["peak_rss"], *cuda)
 
 
 def _read_metrics(gathered: _Gathered, one: Fields) -> None:
-    gathered.metrics.update({name: float(value) for name, value in one["metrics"].items()})
+    # JSON has no number for NaN: the recorder writes null.
+    values = {name: math.nan if value is None else float(value) for name, value in one["metrics"].items()}
+    gathered.metrics.update(values)
 
 
 def _read_versions(gathered: _Gathered, one: Fields) -> None:
@@ -444,6 +471,10 @@ def _read_versions(gathered: _Gathered, one: Fields) -> None:
 
 def _read_note(gathered: _Gathered, one: Fields) -> None:
     gathered.notes.append(one["text"])
+
+
+def _read_opened(gathered: _Gathered, one: Fields) -> None:
+    gathered.opened.append(one["path"])
 
 
 def _read_device(gathered: _Gathered, one: Fields) -> None:
@@ -474,10 +505,14 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "lazy": _read_lazy,
     "deprecation": _read_deprecation,
     "config": _read_config,
+    "composition": _read_composition,
+    "composition.values": _read_composed_values,
+    "loader.asked": _read_asked_loader,
     "memory": _read_memory,
     "metrics": _read_metrics,
     "versions": _read_versions,
     "note": _read_note,
+    "opened": _read_opened,
     "device": _read_device,
     "totals": _read_totals,
     "rank": _read_rank,

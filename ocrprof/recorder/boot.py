@@ -40,6 +40,7 @@ HOOKS = {
     "torch.nn.parallel.distributed": ("ranks", "patch_ddp"),
     "torchmetrics.metric": ("torchmetrics", "patch_metric"),
     "wandb": ("wandb", "patch_wandb"),
+    "cv2": ("work", "patch_cv2"),
 }
 for _tree in ("lightning.pytorch", "pytorch_lightning"):
     HOOKS[_tree + ".core.datamodule"] = ("lightning", "patch_datamodule")
@@ -62,6 +63,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     recorder: Recorder = core.Recorder(writer, load, modules_at_start, dict(os.environ))
     recorder.started = began
     _describe(recorder, role=_role())
+    if "OCRPROF_ASKED_LOADER" in os.environ:
+        HOOKS.update(load("config_source").HOOKS)
     if recorder.is_bare:
         load("marks").install(recorder, load("marks").hooks_for(recorder.until, HOOKS))
     else:
@@ -80,6 +83,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     load("stop").register_exit(recorder)
     load("exits").install(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
+    if os.environ.get("OCRPROF_WORK") == "1":
+        load("work").install(recorder)  # behind the line above: what it does after a fork comes after that
     recorder.start_ns = recorder.now() - began
     return recorder
 

@@ -58,6 +58,7 @@ class Recorder:
         self.lists_files = environ.get("OCRPROF_FILES") == "1"
         self.wants_parts = environ.get("OCRPROF_PARTS") == "1"
         self.num_train_batches = int(environ.get("OCRPROF_TRAIN_BATCHES", "0"))
+        self.num_epochs = int(environ.get("OCRPROF_EPOCHS", "0"))
         self.num_val_batches = int(environ.get("OCRPROF_VAL_BATCHES", "0"))
         self.patience_ns = int(environ.get("OCRPROF_PATIENCE_SECONDS", "60")) * 1_000_000_000
         self.notify_path = environ.get("OCRPROF_NOTIFY")

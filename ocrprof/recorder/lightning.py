@@ -185,6 +185,10 @@ def _limit_batches(recorder: "Recorder", trainer: object) -> None:
         # The validation belongs to the measurement: after the limited epoch, not after so many batches or epochs.
         trainer.val_check_interval = 1.0  # type: ignore[attr-defined]
         trainer.check_val_every_n_epoch = 1  # type: ignore[attr-defined]
+    if recorder.num_epochs:
+        own = trainer.fit_loop.max_epochs  # type: ignore[attr-defined]
+        if own is None or own < 0 or own > recorder.num_epochs:
+            trainer.fit_loop.max_epochs = recorder.num_epochs  # type: ignore[attr-defined]
     if recorder.num_val_batches:
         _lowered(trainer, "limit_val_batches", recorder.num_val_batches)
 

@@ -61,6 +61,7 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
             raise
         attributes = iterators.describe(self)
         attributes["batch_size"] = batch_size(batch)
+        attributes["shape"] = batch_shape(batch)
         iterators.fetched(self)
         recorder.last_fetch_start = start  # type: ignore[attr-defined]  # the evaluation loop's batch begins here
         recorder.end("fetch", start, attributes=attributes)
@@ -176,6 +177,13 @@ def batch_size(batch: object) -> "int | None":
         if isinstance(value, (list, tuple)) and value:
             return len(value)
     return None
+
+
+def batch_shape(batch: object) -> "list[int] | None":
+    """Of the first tensor in a batch; None where there is none."""
+    shapes = (getattr(value, "shape", None) for value in _values(batch))
+    found = next((shape for shape in shapes if shape is not None and len(shape)), None)
+    return None if found is None else [int(side) for side in found]
 
 
 def _values(batch: object) -> "list[object]":

@@ -63,6 +63,7 @@ def patch_optimizer(recorder: "Recorder", module: "ModuleType") -> None:
         except BaseException as error:
             recorder.load("core").hide_frame(error)
             raise
+        recorder.ask(_count_parameters, (recorder, self), {})
         if "trainer.run" not in recorder.spans():
             recorder.mark("model")
 
@@ -137,6 +138,14 @@ def patch_dynamo(recorder: "Recorder", module: "ModuleType") -> None:
         return result
 
     module._compile = core.look_like(_compile, original)  # type: ignore[attr-defined]
+
+
+def _count_parameters(recorder: "Recorder", optimizer: object) -> None:
+    """How many numbers the optimizers of this process move, each of them counted once an optimizer."""
+    groups: list[dict[str, list[object]]] = optimizer.param_groups  # type: ignore[attr-defined]
+    number = sum(int(one.numel()) for group in groups for one in group["params"])  # type: ignore[attr-defined]
+    recorder.num_parameters = getattr(recorder, "num_parameters", 0) + number  # type: ignore[attr-defined]
+    recorder.write({"k": "totals", "of": "parameters", "a": {"optimized": recorder.num_parameters}})  # type: ignore[attr-defined]
 
 
 def _has_enough(recorder: "Recorder", state: "dict[str, int]") -> bool:

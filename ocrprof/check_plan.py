@@ -1,0 +1,191 @@
+"""The plan of a check, and the small languages of its options: effects, pairs, durations, budgets."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ocrprof.errors import OcrprofError
+from ocrprof.plan import Milestone, check_counts, prove_writable
+from ocrprof.results.check_design import check_num_pairs
+from ocrprof.target import Probe, Target
+
+CheckMode = Literal["against", "baseline", "aa", "alone"]
+FailOn = Literal["regression", "inconclusive", "improvement"]
+Rule = Literal["gate", "margin"]
+
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_BYTES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_BUDGET = re.compile(
+    rf"^\s*([\w./-]+)\s*(<=|<)\s*(?:({_NUMBER})\s*([A-Za-z]*)|(?:({_NUMBER})\s*\*\s*)?import:([\w.]+))\s*$"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetLimit:
+    """`metric` has to be below `limit` (or equal to it, with `inclusive`), in seconds, bytes or pieces.
+
+    With `reference` a module, `limit` is a multiple of the time that a bare import of it takes in the target's Python.
+    """
+
+    text: str
+    metric: str
+    limit: float
+    inclusive: bool
+    reference: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopLimits:
+    """What a run of the training loop is cut to; None leaves the target's own."""
+
+    num_train_batches: int
+    num_val_batches: int | None
+    num_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckPlan:
+    """Two states of the target's repository, or one and a stored report, compared by `until`, `probe` or `loop`.
+
+    `mode` against: `ref` and the working tree, each in a worktree of its own; aa: HEAD twice; baseline: the working
+    tree and the stored reports `baselines`; alone: the working tree, for budgets and forbidden imports only.
+    `exact_only`: no statistics, one launch a state (a second where they differ). Effects are shares, 0.05 is 5 %.
+    """
+
+    target: Target
+    output: Path
+    mode: CheckMode
+    ref: str | None = None
+    baselines: tuple[Path, ...] = ()
+    update_baseline: bool = False
+    until: Milestone | None = None
+    probe: Probe | None = None
+    loop: LoopLimits | None = None
+    exact_only: bool = False
+    metrics: tuple[str, ...] = ()
+    alpha: float = 0.01
+    min_effect: float = 0.05
+    min_effects: Mapping[str, float]
+    target_effect: float = 0.10
+    num_pairs_first: int = 10
+    num_pairs_max: int = 28
+    num_runs: int = 5
+    time_budget_seconds: float | None = None
+    seed: int
+    rule: Rule = "gate"
+    max_steal: float | None = None
+    fail_on: frozenset[FailOn] = frozenset(("regression",))
+    allow_mismatch: bool = False
+    deps_under_test: bool = False
+    links: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    budgets: tuple[BudgetLimit, ...] = ()
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        check_counts(runs=self.num_runs, warmup=0, timeout_seconds=self.timeout_seconds)
+        self._check_mode()
+        self._check_what()
+        if not self.exact_only and self.mode in ("against", "aa"):
+            check_num_pairs(self.num_pairs_first, self.num_pairs_max)
+        for name, share in (
+            ("--alpha", self.alpha),
+            ("--min-effect", self.min_effect),
+            ("--target", self.target_effect),
+        ):
+            if not 0 < share < 1:
+                raise OcrprofError(f"{name} {share:g}: has to lie between 0 and 1", hint="5% or 0.05, say")
+        if self.target_effect <= self.min_effect:
+            raise OcrprofError(
+                f"--target {self.target_effect:.0%} is not above --min-effect {self.min_effect:.0%}",
+                hint="a change of exactly the least effect is found in half of all checks; --target is the one to find",
+            )
+        if self.time_budget_seconds is not None and self.time_budget_seconds <= 0:
+            raise OcrprofError("--time-budget has to be more than zero seconds")
+        prove_writable(self.output)
+
+    def _check_mode(self) -> None:
+        if (self.ref is not None) != (self.mode == "against") or bool(self.baselines) != (self.mode == "baseline"):
+            raise OcrprofError("a check compares with one thing", hint="--against REF, --baseline FILE or --aa")
+        if self.mode == "alone" and not (self.exact_only and (self.budgets or self.forbidden)):
+            raise OcrprofError(
+                "nothing to compare with",
+                hint="give --against REF, --baseline FILE or --aa; or --exact with --budget or --forbid-import",
+            )
+        if self.update_baseline and self.mode != "baseline":
+            raise OcrprofError("--update-baseline needs to know the file", hint="name it: --baseline FILE")
+        if self.update_baseline and len(self.baselines) > 1:
+            raise OcrprofError("--update-baseline writes one file", hint="give one --baseline")
+
+    def _check_what(self) -> None:
+        asked = [
+            name
+            for name, given in (("--until", self.until), ("--probe", self.probe), ("--loop", self.loop))
+            if given is not None
+        ]
+        if len(asked) > 1:
+            raise OcrprofError(f"{' and '.join(asked)} exclude each other", hint="a check measures one kind of launch")
+        loop = self.loop
+        if loop is not None and min(loop.num_train_batches, loop.num_val_batches or 1, loop.num_epochs) < 1:
+            raise OcrprofError("--loop needs at least one batch and one epoch")
+
+
+def parse_pairs(text: str) -> tuple[int, int]:
+    """(first stage, at most) from `10:28`, or from `10` for one stage."""
+    first, colon, last = text.partition(":")
+    try:
+        return int(first), int(last if colon else first)
+    except ValueError:
+        raise OcrprofError(f"--pairs {text!r} is not two numbers", hint="--pairs 10:28") from None
+
+
+def parse_share(text: str, *, option: str) -> float:
+    """0.05 from `5%` or `0.05`."""
+    number, percent = (text.strip()[:-1], True) if text.strip().endswith("%") else (text, False)
+    try:
+        return float(number) / (100 if percent else 1)
+    except ValueError:
+        raise OcrprofError(f"{option} {text!r} is not a share", hint=f"{option} 5%") from None
+
+
+def parse_effects(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
+    """The least effect of all metrics, and that of single ones, from `5%` and `METRIC=8%`."""
+    general, single = 0.05, {}
+    for text in texts:
+        name, equals, share = text.rpartition("=")
+        if equals:
+            single[name.strip()] = parse_share(share, option="--min-effect")
+        else:
+            general = parse_share(text, option="--min-effect")
+    return general, single
+
+
+def parse_duration(text: str, *, option: str) -> float:
+    """Seconds from `90`, `90s`, `10m`, `1h`."""
+    found = re.fullmatch(rf"\s*({_NUMBER})\s*([a-z]*)\s*", text)
+    if found is None or (found[2] or "s") not in _SECONDS:
+        raise OcrprofError(f"{option} {text!r} is not a duration", hint=f"{option} 10m")
+    return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
+def parse_budget(text: str) -> BudgetLimit:
+    """`METRIC<20s`, `METRIC<=900`, `METRIC<=1.2*import:MODULE`; units ms, s, min, h, B, kB, MB, GB, KiB, MiB, GiB."""
+    found = _BUDGET.match(text)
+    hint = "as in 'time_to_first_step<20s', 'modules<=900', 'imports<=1.2*import:torch'"
+    if found is None:
+        raise OcrprofError(f"--budget {text!r} is not METRIC<LIMIT", hint=hint)
+    metric, comparison, number, unit, factor, module = found.groups()
+    if module is not None:
+        limit = float(factor or 1)
+    elif not unit:
+        limit = float(number)
+    elif unit in _SECONDS or unit in _BYTES:
+        limit = float(number) * (_SECONDS.get(unit) or _BYTES[unit])
+    else:
+        raise OcrprofError(f"--budget {text!r}: {unit} is no unit", hint=hint)
+    return BudgetLimit(
+        text="".join(text.split()), metric=metric, limit=limit, inclusive=comparison == "<=", reference=module
+    )
