@@ -28,7 +28,8 @@ def report(
     from ocrprof.renderers.console import render_baseline, render_startup
     from ocrprof.renderers.doctor import render_doctor
     from ocrprof.renderers.pages import write_pages
-    from ocrprof.results.model import AblationReport, BaselineReport, DoctorReport, StartupReport
+    from ocrprof.renderers.sweep_workers import render_sweep
+    from ocrprof.results.model import AblationReport, BaselineReport, DoctorReport, StartupReport, SweepReport
     from ocrprof.results.store import read_report
     from ocrprof.trace.export import export_traces
 
@@ -51,6 +52,8 @@ def report(
         render_doctor(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, AblationReport):
         render_ablation(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    elif isinstance(saved, SweepReport):
+        render_sweep(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, BaselineReport):
         render_baseline(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     print(f"report: {page}", file=sys.stderr)

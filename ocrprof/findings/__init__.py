@@ -31,6 +31,15 @@ from ocrprof.findings.initialisation import eager_evaluators, slow_module_inits
 from ocrprof.findings.instantiate_overhead import instantiate_overhead
 from ocrprof.findings.instantiations import duplicate_instantiations
 from ocrprof.findings.judging import worst_first
+from ocrprof.findings.loader_sweep import (
+    in_order_tail,
+    knee,
+    oversubscribed,
+    pin_memory,
+    starved_steps,
+    turnover,
+    worker_start,
+)
 from ocrprof.findings.machine import (
     busy_machine,
     gpu_states,
@@ -53,6 +62,7 @@ from ocrprof.results.model import (
     DoctorReport,
     Finding,
     StartupReport,
+    SweepReport,
 )
 
 STARTUP_RULES: tuple[Callable[[StartupReport], list[Finding]], ...] = (
@@ -101,6 +111,15 @@ DOCTOR_RULES: tuple[Callable[[DoctorReport], list[Finding]], ...] = (
     small_limits,
     gpu_states,
 )
+SWEEP_RULES: tuple[Callable[[SweepReport], list[Finding]], ...] = (
+    starved_steps,
+    knee,
+    oversubscribed,
+    pin_memory,
+    worker_start,
+    turnover,
+    in_order_tail,
+)
 
 
 @overload
@@ -123,6 +142,10 @@ def judge(report: AblationReport) -> AblationReport: ...
 def judge(report: CheckReport) -> CheckReport: ...
 
 
+@overload
+def judge(report: SweepReport) -> SweepReport: ...
+
+
 def judge(report: AnyReport) -> AnyReport:
     """The report with its findings, a start with its plan, a baseline with those of its start too.
 
@@ -135,6 +158,8 @@ def judge(report: AnyReport) -> AnyReport:
         return report.model_copy(update={"findings": judge_doctor(report)})
     if isinstance(report, AblationReport | CheckReport):
         return report  # its effects, or its metrics, are its verdict
+    if isinstance(report, SweepReport):
+        return report.model_copy(update={"findings": judge_sweep(report)})
     if report.startup is not None:
         report = report.model_copy(update={"startup": judge(report.startup)})
     return report.model_copy(update={"findings": judge_baseline(report)})
@@ -153,3 +178,8 @@ def judge_baseline(report: BaselineReport) -> list[Finding]:
 def judge_doctor(report: DoctorReport) -> list[Finding]:
     """What every rule on environments finds, the worst first."""
     return worst_first(one for rule in DOCTOR_RULES for one in rule(report))
+
+
+def judge_sweep(report: SweepReport) -> list[Finding]:
+    """What every rule on sweeps of worker counts finds, the worst first."""
+    return worst_first(one for rule in SWEEP_RULES for one in rule(report))

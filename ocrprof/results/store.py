@@ -18,6 +18,7 @@ from ocrprof.results.model import (
     CheckReport,
     DoctorReport,
     StartupReport,
+    SweepReport,
 )
 
 FILE_NAME = "report.json"
@@ -28,6 +29,7 @@ _KINDS: dict[str, type[AnyReport]] = {
     "doctor": DoctorReport,
     "ablate": AblationReport,
     "check": CheckReport,
+    "sweep-workers": SweepReport,
 }
 _ADAPTER: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)
 

@@ -42,6 +42,7 @@ from ocrprof.results.model.repeats import Repeats
 from ocrprof.results.model.run_pairs import ColdStarts, Overhead
 from ocrprof.results.model.runs import Run, Segment
 from ocrprof.results.model.samples import Samples
+from ocrprof.results.model.sweep import SweepReport
 from ocrprof.results.model.values import Value
 from ocrprof.results.model.work import Construction, FileAccess, FileScan, NetworkWait
 from ocrprof.target import Probe
@@ -154,5 +155,5 @@ Report = StartupReport | BaselineReport
 """What is told of a target's runs."""
 
 
-AnyReport = Report | DoctorReport | AblationReport | CheckReport
+AnyReport = Report | DoctorReport | AblationReport | CheckReport | SweepReport
 """What a report.json may hold."""
