@@ -180,6 +180,7 @@ class DetectionModule(Part, total=False):
 
     _target_: Required[Literal["pipeline.detection.module.DetectionModule"]]
     channels_last: bool
+    lazy_evaluation: bool
     compile: bool
 
 
@@ -337,6 +338,8 @@ class OCRDataModule(Part, total=False):
     root: str | None
     size: Annotated[int, Field(ge=32, multiple_of=32)]
     strict: bool
+    lazy: bool
+    share_collate: bool
     train: parts(OCRDataset) | None
     val: parts(OCRDataset) | None
     test: parts(OCRDataset) | None
@@ -485,6 +488,19 @@ class CSVLogger(Part, total=False):
     flush_logs_every_n_steps: Count
 
 
+@with_config(ConfigDict(extra="allow", strict=True))
+class DeferredWandbLogger(Part, total=False):
+    """pipeline/wandb_logger.py; keys beyond these are arguments of wandb.init"""
+
+    _target_: Required[Literal["pipeline.wandb_logger.DeferredWandbLogger"]]
+    deferred: bool
+    project: str | None
+    name: str | None
+    save_dir: str | None
+    offline: bool
+    log_model: bool | Literal["all"]
+
+
 class Paths(TypedDict):
     """Where a run writes."""
 
@@ -509,7 +525,7 @@ class Experiment(BaseModel):
     transforms: Transforms
     trainer: parts(Trainer)
     callbacks: dict[str, parts(ModelCheckpoint, PerformanceProfiler) | None]
-    logger: dict[str, parts(CSVLogger) | None]
+    logger: dict[str, parts(CSVLogger, DeferredWandbLogger) | None]
     paths: Paths
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import cv2
@@ -23,7 +23,8 @@ class OCRDataModule(LightningDataModule):
     From a configuration, instantiate it with `_recursive_: false`, so that the parts come in as configurations.
     Without `test`, testing and predicting use `val`, and say so. `collate` makes batches from samples, and may be a
     configuration too. `eval_batch_size` is that of validation and test (default: `batch_size`). `prefetch_factor` and
-    `persistent_workers` are for worker processes: with `num_workers` 0 there are none, and they do not apply.
+    `persistent_workers` are for worker processes: with `num_workers` 0 there are none, and they do not apply. With
+    `lazy` False all splits are built at once; with `share_collate` False every loader gets a collate of its own.
     """
 
     def __init__(
@@ -40,10 +41,13 @@ class OCRDataModule(LightningDataModule):
         persistent_workers: bool = False,
         pin_memory: bool = False,
         drop_last: bool = False,
+        lazy: bool = True,
+        share_collate: bool = True,
     ) -> None:
         super().__init__()
         self._parts = {"train": train, "val": val, "test": test}
         self._collate = collate
+        self._shares_collate = share_collate
         self._datasets: dict[str, Dataset[Any]] = {}
         self._reserved: set[str] = set()
         self.batch_size = batch_size
@@ -52,13 +56,13 @@ class OCRDataModule(LightningDataModule):
         self._loader_settings: dict[str, Any] = {"num_workers": num_workers, "pin_memory": pin_memory}
         if num_workers > 0:
             self._loader_settings |= {"prefetch_factor": prefetch_factor, "persistent_workers": persistent_workers}
+        if not lazy:
+            self._build([split for split, part in self._parts.items() if part is not None])
 
     def setup(self, stage: str) -> None:
         """Builds the splits of `stage`: fit, validate, test or predict; a split that is there already stays."""
         # Lightning gives a member of TrainerFn, others its text.
-        for split in self._splits_of(TrainerFn(stage).value):
-            if split not in self._datasets:
-                self._datasets[split] = _built(self._parts[split])
+        self._build(self._splits_of(TrainerFn(stage).value))
 
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader("train", batch_size=self.batch_size, shuffle=True, drop_last=self.drop_last)
@@ -81,6 +85,11 @@ class OCRDataModule(LightningDataModule):
             num_replaced = getattr(dataset, "num_replaced", 0)
             if num_replaced:
                 _log.warning("%s data: %d samples stood in for images that could not be read", split, num_replaced)
+
+    def _build(self, splits: Iterable[str]) -> None:
+        for split in splits:
+            if split not in self._datasets:
+                self._datasets[split] = _built(self._parts[split])
 
     def _splits_of(self, stage: str) -> list[str]:
         if stage == "fit":
@@ -108,17 +117,19 @@ class OCRDataModule(LightningDataModule):
     def _loader(
         self, split: str, *, batch_size: int, shuffle: bool = False, drop_last: bool = False
     ) -> DataLoader[Any]:
-        self._collate = _built(self._collate)
+        collate = _built(self._collate)
+        if self._shares_collate:
+            self._collate = collate
         dataset = self._datasets[split]
-        if split not in self._reserved and hasattr(self._collate, "reserve") and getattr(dataset, "repeats", False):
+        if split not in self._reserved and hasattr(collate, "reserve") and getattr(dataset, "repeats", False):
             self._reserved.add(split)
-            self._collate.reserve(num_samples=len(dataset), size=dataset.transform.size)
+            collate.reserve(num_samples=len(dataset), size=dataset.transform.size)
         return DataLoader(
             dataset,
             batch_size=batch_size,
             shuffle=shuffle,
             drop_last=drop_last,
-            collate_fn=self._collate,
+            collate_fn=collate,
             worker_init_fn=run_opencv_without_threads,
             **self._loader_settings,
         )

@@ -14,6 +14,7 @@ Batch = Mapping[str, Any]  # as pipeline.data.collate makes it
 class DetectionModule(LightningModule):
     """A detector with its loss; post-processing and metric are built when the first evaluation begins.
 
+    With `lazy_evaluation` False they are built at once.
     Arguments are configurations with a `_target_`. `optimizer` and `scheduler` are partial, and may be None where
     nothing is trained. `channels_last`: weights and images lie in memory channel by channel of each pixel, which
     convolutions in half precision are fastest with. `compile`: torch.compile, when training starts. Logs train/loss,
@@ -30,6 +31,7 @@ class DetectionModule(LightningModule):
         optimizer: Mapping[str, Any] | None = None,
         scheduler: Mapping[str, Any] | None = None,
         channels_last: bool = False,
+        lazy_evaluation: bool = True,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -45,6 +47,8 @@ class DetectionModule(LightningModule):
         self._scheduler_config = scheduler
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self._is_to_compile = compile
+        if not lazy_evaluation:
+            self._build_evaluation()
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Maps (B, 1, H, W) of images (B, 3, H, W) float32."""

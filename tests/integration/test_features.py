@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from runs import NUM_TRAIN, NUM_VAL, tiny
 
 from pipeline.build import build_datamodule, build_module
 from pipeline.config import config_dir
 from pipeline.data.datamodule import OCRDataModule
+from pipeline.detection import postprocess
 
 
 def composed(folder: Path, *overrides: str) -> Any:
@@ -126,3 +128,77 @@ def test_the_network_is_compiled_when_training_starts_and_not_before(tmp_path, m
         module.on_fit_start()
         assert compiled == expected
         assert list(module.state_dict()) == keys
+
+
+def test_a_lazy_split_is_built_by_the_stage_that_needs_it_and_an_eager_one_at_once(tmp_path):
+    lazy, eager = (build_datamodule(composed(tmp_path, f"data.lazy={value}")) for value in ("true", "false"))
+    assert set(lazy._datasets) == set()
+    assert set(eager._datasets) == {"train", "val"}
+    lazy.setup("validate")
+    assert set(lazy._datasets) == {"val"}
+
+
+def test_evaluators_are_built_with_the_first_evaluation_or_with_the_model(tmp_path):
+    lazy, eager = (build_module(composed(tmp_path, f"module.lazy_evaluation={value}")) for value in ("true", "false"))
+    assert lazy.metric is None
+    assert eager.metric is not None
+    assert list(lazy.state_dict()) == list(eager.state_dict())
+    lazy.on_validation_start()
+    assert type(lazy.metric) is type(eager.metric)
+
+
+@pytest.mark.parametrize(("shared", "num_built"), [("true", 1), ("false", 2)])
+def test_loaders_share_one_collate_or_have_their_own(tmp_path, shared, num_built):
+    data = datamodule(tmp_path, f"data.share_collate={shared}")
+    assert len({id(loader.collate_fn) for loader in (data.train_dataloader(), data.val_dataloader())}) == num_built
+
+
+def test_boxes_are_found_by_as_many_threads_as_are_asked_for_and_are_the_same(tmp_path, monkeypatch):
+    started = []
+    pool = postprocess.ThreadPoolExecutor
+
+    def counting(num_threads: int) -> Any:
+        started.append(num_threads)
+        return pool(num_threads)
+
+    monkeypatch.setattr(postprocess, "ThreadPoolExecutor", counting)
+    maps = torch.zeros(3, 1, 64, 64)
+    maps[:, :, 10:30, 8:50] = 0.9
+    matrices = torch.eye(3).repeat(3, 1, 1)
+    found = []
+    for num_threads in (1, 3):
+        module = build_module(composed(tmp_path, f"postprocess.num_threads={num_threads}"))
+        module.on_validation_start()
+        found.append(module.postprocess(maps, to_source=matrices, source_sizes=[(64, 64)] * 3))
+    assert started == [3]
+    for one, other in zip(*found, strict=True):
+        assert len(one.boxes) == 1
+        assert (one.boxes == other.boxes).all()
+
+
+@pytest.mark.parametrize(("deferred", "started"), [("true", [False, False, True]), ("false", [False, True, True])])
+def test_a_wandb_run_is_started_with_the_first_metric_or_before(tmp_path, monkeypatch, deferred, started):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    cfg = composed(tmp_path, "logger=wandb", f"logger.wandb.deferred={deferred}", "logger.wandb.offline=true")
+    logger = instantiate(cfg.logger.wandb)
+    seen = [logger._experiment is not None]
+    logger.log_hyperparams({"lr": 0.5})
+    seen.append(logger._experiment is not None)
+    logger.log_metrics({"loss": 1.0}, step=0)
+    seen.append(logger._experiment is not None)
+    assert seen == started
+    assert logger.experiment.config["lr"] == 0.5
+    logger.experiment.finish()
+
+
+def test_a_run_that_logs_nothing_is_started_at_its_end(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    logger = instantiate(composed(tmp_path, "logger=wandb", "logger.wandb.offline=true").logger.wandb)
+    logger.log_hyperparams({"lr": 0.5})
+    logger.finalize("success")
+    assert logger.experiment.config["lr"] == 0.5
+    logger.experiment.finish()
