@@ -1,0 +1,215 @@
+"""What stored sessions of launches can tell of a new one: times differ between sessions by more than within them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import linear_regression, mean, median, stdev
+
+from ocrprof.results.check_design import POWER, target_effect
+from ocrprof.results.model import CheckDesign, Launch, MetricInfo, MetricSummary, MetricVerdict
+from ocrprof.results.student_t import t_cdf, t_quantile
+
+MIN_SESSIONS = 8
+"""With fewer, times are told and not judged."""
+
+REFERENCE = "reference_seconds"
+"""The value of a launch that is the time of a fixed workload run before it: how fast the machine was then."""
+
+_CERTAINTY = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prediction:
+    """Where a new session of the same code would lie: `difference` of the new one from it, and its standard error."""
+
+    difference: float
+    error: float
+    df: int
+
+    def p(self, difference: float) -> float:
+        """One-sided: how probable so large a difference, or a larger one, is for the same code."""
+        if self.error == 0:
+            return 0.0 if difference > 0 else 1.0
+        return 1 - t_cdf(difference / self.error, self.df)
+
+
+def judge_sessions(
+    stored: Sequence[Sequence[Launch]],
+    launches: Sequence[Launch],
+    infos: Sequence[MetricInfo],
+    design: CheckDesign,
+    *,
+    base_sha: str | None = None,
+) -> list[MetricSummary]:
+    """One summary for every sampled or bounded metric: this session against the `stored` ones of the same machine.
+
+    Sessions, not launches, are the replicates: what shifts a whole session is common to all its launches. The test is
+    Student's prediction form, one-sided, with Holm's correction over the gated metrics (Scandinavian Journal of
+    Statistics 6, 1979). Where every session has `REFERENCE`, its share of the differences is taken out. `base_sha`:
+    the baseline's commit, for the advice.
+    """
+    sessions = [session_summary(session) for session in stored]
+    now = session_summary(launches)
+    predictions = {
+        info.name: found
+        for info in infos
+        if info.kind in ("sampled", "bounded") and (found := _predict(info, sessions, now)) is not None
+    }
+    gated = [info.name for info in infos if info.gated and info.name in predictions]
+    slower = _holm({name: predictions[name].p(predictions[name].difference) for name in gated})
+    faster = _holm({name: predictions[name].p(-predictions[name].difference) for name in gated})
+    summaries = []
+    for info in infos:
+        if info.kind not in ("sampled", "bounded"):
+            continue
+        prediction = predictions.get(info.name)
+        if prediction is None:
+            summaries.append(_unpredicted(info, sessions, now))
+            continue
+        summary = _figures(info, prediction, design, num_gated=max(len(gated), 1), sessions=sessions, now=now)
+        if info.gated:
+            summary = summary.model_copy(update={"p_fw": slower[info.name], "p_fw_improved": faster[info.name]})
+            verdict, reason = _verdict(info, prediction, summary, design, base_sha)
+            summary = summary.model_copy(update={"verdict": verdict, "reason": reason})
+        summaries.append(summary)
+    return summaries
+
+
+def session_summary(launches: Sequence[Launch]) -> dict[str, float]:
+    """By metric the median of the logarithms over a session's launches; metrics with a value of 0 are left out."""
+    values: dict[str, list[float]] = {}
+    for launch in launches:
+        for name, value in launch.values.items():
+            values.setdefault(name, []).append(value)
+    return {name: median(map(math.log, found)) for name, found in values.items() if min(found) > 0}
+
+
+def reference_slope(logs: Sequence[float], references: Sequence[float]) -> float:
+    """Kappa: by how much a metric moves with the reference workload, both in logarithms, from 0 to 1.
+
+    The slope of an analysis of covariance over the sessions. Not assumed to be 1: what waits for a disk does not
+    follow the processor's speed.
+    """
+    if len(set(references)) < 2:
+        return 0.0
+    return min(max(linear_regression(references, logs).slope, 0.0), 1.0)
+
+
+def _predict(info: MetricInfo, sessions: Sequence[Mapping[str, float]], now: Mapping[str, float]) -> _Prediction | None:
+    """None below three sessions that have the metric, or where the new one lacks it."""
+    known = [session for session in sessions if info.name in session]
+    if len(known) < 3 or info.name not in now:
+        return None
+    sign = 1 if info.direction == "lower" else -1
+    logs = [sign * session[info.name] for session in known]
+    new = sign * now[info.name]
+    num = len(known)
+    if REFERENCE not in now or any(REFERENCE not in session for session in known):
+        return _Prediction(difference=new - mean(logs), error=stdev(logs) * math.sqrt(1 + 1 / num), df=num - 1)
+    references = [sign * session[REFERENCE] for session in known]
+    kappa = reference_slope(logs, references)
+    rest = [log - kappa * reference for log, reference in zip(logs, references, strict=True)]
+    center = mean(references)
+    spread = sum((reference - center) ** 2 for reference in references)
+    distance = sign * now[REFERENCE] - center
+    # One more parameter was fitted, and the farther the machine's speed today lies from that of the history, the less
+    # is known of what it does (Draper and Smith, Applied Regression Analysis, section 3.1).
+    deviation = math.sqrt(sum((one - mean(rest)) ** 2 for one in rest) / (num - 2))
+    leverage = distance**2 / spread if kappa > 0 and spread > 0 else 0.0
+    return _Prediction(
+        difference=new - kappa * sign * now[REFERENCE] - mean(rest),
+        error=deviation * math.sqrt(1 + 1 / num + leverage),
+        df=num - 2,
+    )
+
+
+def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Adjusted so that each can be held against alpha."""
+    adjusted, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda one: p_values[one])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
+        adjusted[name] = largest
+    return adjusted
+
+
+def _figures(
+    info: MetricInfo,
+    prediction: _Prediction,
+    design: CheckDesign,
+    *,
+    num_gated: int,
+    sessions: Sequence[Mapping[str, float]],
+    now: Mapping[str, float],
+) -> MetricSummary:
+    known = [session[info.name] for session in sessions if info.name in session]
+    reach = t_quantile((1 + _CERTAINTY) / 2, prediction.df) * prediction.error
+    bracket = t_quantile(1 - design.alpha / num_gated, prediction.df) + t_quantile(POWER, prediction.df)
+    return MetricSummary(
+        name=info.name,
+        n=len(known),
+        ratio=math.exp(prediction.difference),
+        ci95=(math.exp(prediction.difference - reach), math.exp(prediction.difference + reach)),
+        sd_pair=stdev(known),
+        mde=max(math.expm1(bracket * prediction.error), info.min_effect),
+        base_median=math.exp(median(known)),
+        candidate_median=math.exp(now[info.name]),
+        verdict="reported",
+    )
+
+
+def _unpredicted(info: MetricInfo, sessions: Sequence[Mapping[str, float]], now: Mapping[str, float]) -> MetricSummary:
+    """A metric that one side lacks is missing; one with too few sessions is told."""
+    known = [session[info.name] for session in sessions if info.name in session]
+    missing = not known or info.name not in now
+    return MetricSummary(
+        name=info.name,
+        n=len(known),
+        base_median=math.exp(median(known)) if known else None,
+        candidate_median=math.exp(now[info.name]) if info.name in now else None,
+        ratio=None if missing else _plain_ratio(info, median(known), now[info.name]),
+        verdict="missing" if missing and info.gated else "reported",
+        reason=_missing_side(known, info, now) if missing else _too_few(len(known)),
+    )
+
+
+def _plain_ratio(info: MetricInfo, base: float, candidate: float) -> float:
+    return math.exp(candidate - base if info.direction == "lower" else base - candidate)
+
+
+def _missing_side(known: Sequence[float], info: MetricInfo, now: Mapping[str, float]) -> str:
+    sides = [side for side, there in (("the baseline", known), ("this session", info.name in now)) if not there]
+    return f"not measured in {' nor in '.join(sides)}"
+
+
+def _too_few(num_sessions: int) -> str:
+    plural = "s" if num_sessions != 1 else ""
+    return f"{num_sessions} stored session{plural}: told, not judged; {MIN_SESSIONS} are needed"
+
+
+def _verdict(
+    info: MetricInfo, prediction: _Prediction, summary: MetricSummary, design: CheckDesign, base_sha: str | None
+) -> tuple[MetricVerdict, str | None]:
+    if summary.n < MIN_SESSIONS:
+        return "reported", _too_few(summary.n)
+    target = target_effect(info, design)
+    if summary.mde is not None and summary.mde > target:
+        return "inconclusive", (
+            f"this baseline can only see slowdowns above {100 * summary.mde:.0f} %; "
+            f"run `ocrprof check --against {base_sha or 'REF'}`"
+        )
+    theta, effect = prediction.difference, math.log1p(info.min_effect)
+    change = _change(info, summary.base_median or 0.0, theta)
+    if summary.p_fw is not None and summary.p_fw <= design.alpha and theta >= effect and change >= info.floor:
+        return "regressed", None
+    gained = summary.p_fw_improved is not None and summary.p_fw_improved <= design.alpha
+    if gained and -theta >= effect and -change >= info.floor:
+        return "improved", None
+    bound = theta + t_quantile(_CERTAINTY, prediction.df) * prediction.error
+    if math.expm1(bound) < target or _change(info, summary.base_median or 0.0, bound) < info.floor:
+        return "ok", None
+    return "inconclusive", f"it may be slower by {100 * math.expm1(bound):.0f} %, which was not confirmed"
+
+
+def _change(info: MetricInfo, center: float, log_slowdown: float) -> float:
+    """In the metric's unit; above 0 worse."""
+    return center * (math.expm1(log_slowdown) if info.direction == "lower" else -math.expm1(-log_slowdown))
