@@ -5,6 +5,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
+    from typing import Any  # torch's own objects, which are not imported here
 
     from ocrprof.recorder.core import Recorder
 
@@ -140,12 +141,11 @@ def patch_dynamo(recorder: "Recorder", module: "ModuleType") -> None:
     module._compile = core.look_like(_compile, original)  # type: ignore[attr-defined]
 
 
-def _count_parameters(recorder: "Recorder", optimizer: object) -> None:
+def _count_parameters(recorder: "Any", optimizer: "Any") -> None:
     """How many numbers the optimizers of this process move, each of them counted once an optimizer."""
-    groups: list[dict[str, list[object]]] = optimizer.param_groups  # type: ignore[attr-defined]
-    number = sum(int(one.numel()) for group in groups for one in group["params"])  # type: ignore[attr-defined]
-    recorder.num_parameters = getattr(recorder, "num_parameters", 0) + number  # type: ignore[attr-defined]
-    recorder.write({"k": "totals", "of": "parameters", "a": {"optimized": recorder.num_parameters}})  # type: ignore[attr-defined]
+    number = sum(int(one.numel()) for group in optimizer.param_groups for one in group["params"])
+    recorder.num_parameters = getattr(recorder, "num_parameters", 0) + number
+    recorder.write({"k": "totals", "of": "parameters", "a": {"optimized": recorder.num_parameters}})
 
 
 def _has_enough(recorder: "Recorder", state: "dict[str, int]") -> bool:

@@ -1,0 +1,145 @@
+"""What one launch did that needs no statistics: modules loaded, things built, images opened, samples seen."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+
+from ocrprof.records import ProcessRecords
+from ocrprof.results.configuration import composed_config, config_hash, logged_metrics
+from ocrprof.results.epochs import build_epochs
+from ocrprof.results.import_graph import owners_of, top_level
+from ocrprof.results.model import ExactFacts, ImportRow, Instantiation, Location
+from ocrprof.results.phases import main_process
+from ocrprof.results.startup import StartupTables
+
+WORK_VALUES = ("train_samples", "validation_samples", "train_batches", "validation_batches", "batch_size")
+"""Of two launches of the same work, these are equal: fewer of them is less work."""
+
+_DECLARED = re.compile(r"^ocrprof: ([\w./-]+)=(-?[0-9][0-9.eE+-]*|nan|inf)\s*$", re.MULTILINE)
+"""A line by which a program declares a figure of its own, on its standard output."""
+
+_CACHE_HITS = re.compile(r"(\w+) cache: (\d+) hits of (\d+)")
+"""What a program says of a cache in its log, standard error: the last figures of each name count."""
+
+
+def build_facts(
+    records: Sequence[ProcessRecords], tables: StartupTables, *, root: Path, stdout: str, stderr: str
+) -> ExactFacts:
+    """The facts of one launch; imports, files and instantiations are those before its milestone.
+
+    `root`: files below it are told relative to it, so that those of two worktrees can be compared. Image files and
+    calls are of all processes, and there only where the launch counted them; `stdout` and `stderr` are the target's.
+    """
+    sets = {
+        **_import_sets(tables.imports, root=root),
+        "duplicates": {
+            f"{one.target} ×{one.count}": _place(one.callers[0] if one.callers else one.location, root)
+            for one in tables.instantiations
+            if one.duplicate
+        },
+        "batch_shapes": dict.fromkeys(_batch_shapes(records)),
+    }
+    config = composed_config(records)
+    if config is not None:
+        sets["config"] = {config_hash({**config, "hydra": None}): None}
+    images, again = _images(records, root=root)
+    return ExactFacts(
+        values=_values(records, tables)
+        | {"images_opened": sum(images.values()), "images_opened_again": sum(again.values())}
+        | {f"declared.{name}": float(text) for name, text in _DECLARED.findall(stdout)}
+        | {f"logged.{name}": value for name, value in logged_metrics(records).items()},
+        sets=sets,
+        counts={
+            "instantiations": _instantiations(tables.instantiations),
+            "images_opened_again": dict(again),
+            "cache_hits": {name: int(hits) for name, hits, _ in _CACHE_HITS.findall(stderr)},
+            "calls": _calls(records, root=root),
+        },
+    )
+
+
+def _import_sets(rows: Sequence[ImportRow], *, root: Path) -> dict[str, dict[str, str | None]]:
+    """Modules by whose they are, and installed packages: each with the line that asked first, in order of loading."""
+    owners = owners_of(rows)
+    sets: dict[str, dict[str, str | None]] = {"eager_packages": {}, "modules": {}, "own_modules": {}}
+    for row in rows:
+        if not row.ok or row.kind == "library":
+            continue
+        package, place = top_level(row.module), _place(row.importer, root)
+        is_own = owners[package] == "program"
+        sets["own_modules" if is_own else "modules"].setdefault(row.module, place)
+        if owners[package] == "installed":
+            sets["eager_packages"].setdefault(package, place)
+    return sets
+
+
+def _values(records: Sequence[ProcessRecords], tables: StartupTables) -> dict[str, float]:
+    main = main_process(records)
+    if main is None:
+        return {}
+    values: dict[str, float] = {}
+    for epoch in build_epochs(records):
+        values[f"{epoch.loop}_epochs"] = values.get(f"{epoch.loop}_epochs", 0) + 1
+        values[f"{epoch.loop}_batches"] = values.get(f"{epoch.loop}_batches", 0) + epoch.num_batches
+        if epoch.num_samples is not None:
+            values[f"{epoch.loop}_samples"] = values.get(f"{epoch.loop}_samples", 0) + epoch.num_samples
+    fetches = [span.attributes for span in main.spans if span.name == "fetch"]
+    sizes = [one["batch_size"] for one in fetches if one.get("batch_size")]
+    if sizes:
+        values["batch_size"] = max(sizes)
+        values["num_workers"] = max(one.get("num_workers") or 0 for one in fetches)
+    if "parameters" in main.totals:
+        values["parameters"] = main.totals["parameters"]["optimized"]
+    if tables.file_access:
+        values["files_opened"] = sum(row.num_opened for row in tables.file_access)
+    return values
+
+
+def _batch_shapes(records: Sequence[ProcessRecords]) -> list[str]:
+    """Of one sample in each batch's first tensor: `train 3×640×640`."""
+    main = main_process(records)
+    seen: Counter[str] = Counter()
+    for span in main.spans if main is not None else ():
+        shape = span.attributes.get("shape") if span.name == "fetch" else None
+        if shape:
+            kind = "train" if span.attributes.get("grad") else "validation"
+            seen[f"{kind} {'×'.join(map(str, shape[1:]))}"] += 1
+    return sorted(seen)
+
+
+def _images(records: Iterable[ProcessRecords], *, root: Path) -> tuple[Counter[str], Counter[str]]:
+    """Openings of each image file over all processes; and by folder those beyond the first of each file."""
+    opened = Counter(str(PurePath(process.cwd, path)) for process in records for path in process.opened)
+    again: Counter[str] = Counter()
+    for path, number in opened.items():
+        if number > 1:
+            again[_relative(str(PurePath(path).parent), root)] += number - 1
+    return opened, again
+
+
+def _calls(records: Iterable[ProcessRecords], *, root: Path) -> dict[str, int]:
+    """Calls of the repository's own functions in all processes, by `file:qualified name`."""
+    calls: Counter[str] = Counter()
+    for process in records:
+        for file, _, name, number in process.totals.get("work_calls", []):
+            place = _relative(str(PurePath(process.cwd, file)), root)
+            if not place.startswith("/"):
+                calls[f"{place}:{name}"] += number
+    return dict(calls)
+
+
+def _instantiations(rows: Iterable[Instantiation]) -> dict[str, int]:
+    built: Counter[str] = Counter()
+    for row in rows:
+        built[f"{row.target} ({row.config_path})" if row.config_path else row.target] += row.count
+    return dict(built)
+
+
+def _place(location: Location | None, root: Path) -> str | None:
+    return None if location is None else f"{_relative(location.file, root)}:{location.line}"
+
+
+def _relative(file: str, root: Path) -> str:
+    inside = str(root) + "/"
+    return file.removeprefix(inside) if file.startswith(inside) else file
