@@ -131,7 +131,7 @@ def _stages(counted: Sequence[SweepTrial]) -> dict[str, float]:
 def _service_cv(counted: Sequence[SweepTrial]) -> float | None:
     """Within trials, so that a machine that changes speed between rounds does not pass for uneven batches."""
     known = [trial.stages.service_seconds for trial in counted if trial.stages is not None]
-    spreads = [statistics.stdev(one) / statistics.fmean(one) for one in known if len(one) > 1 and sum(one)]
+    spreads = [statistics.stdev(one) / statistics.fmean(one) for one in known if len(one) > 1 and max(one) > 0]
     return statistics.fmean(spreads) if spreads else None
 
 
