@@ -50,7 +50,7 @@ def ablate(
             "--design",
             help="cumulative: one after another. alone: each against none. left-out: all against all but it. "
             "Repeat for more.",
-            show_default="all three",
+            show_default="cumulative",
         ),
     ] = None,
     pair: Annotated[
@@ -92,7 +92,7 @@ def ablate(
         target=target,
         output=output or default_output("ablate"),
         features=_chosen(_features(target, feature=feature or [], file=features), only=only),
-        designs=tuple(one.value for one in design or DesignChoice),
+        designs=tuple(one.value for one in design or [DesignChoice.CUMULATIVE]),
         pairs=tuple(_pair(text) for text in pair or []),
         rounds=rounds,
         seed=random.SystemRandom().randrange(2**32) if seed is None else seed,

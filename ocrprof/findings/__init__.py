@@ -54,6 +54,7 @@ from ocrprof.findings.teardown import slow_exit, slow_exit_of_run
 from ocrprof.findings.throughput import starved
 from ocrprof.findings.validation import bottlenecks, slow_validation
 from ocrprof.findings.workers import rank_skew, slow_workers
+from ocrprof.results.ablation import judge_ablation
 from ocrprof.results.model import (
     AblationReport,
     AnyReport,
@@ -156,8 +157,10 @@ def judge(report: AnyReport) -> AnyReport:
         return judged.model_copy(update={"plan": action_plan(judged)})
     if isinstance(report, DoctorReport):
         return report.model_copy(update={"findings": judge_doctor(report)})
-    if isinstance(report, AblationReport | CheckReport):
-        return report  # its effects, or its metrics, are its verdict
+    if isinstance(report, AblationReport):
+        return judge_ablation(report)
+    if isinstance(report, CheckReport):
+        return report  # its metrics are its verdict
     if isinstance(report, SweepReport):
         return report.model_copy(update={"findings": judge_sweep(report)})
     if report.startup is not None:

@@ -12,10 +12,12 @@ from ocrprof.measure.samplers import TreeSampler
 from ocrprof.measure.startup import Progress, describe_target, libraries_of
 from ocrprof.plan import AblationPlan
 from ocrprof.records import ProcessRecords, read_records
-from ocrprof.results.ablation import build_arms, build_effects, build_interactions, measured_loop
+from ocrprof.results.ablation import build_arms, judge_ablation
 from ocrprof.results.configuration import logged_metrics
 from ocrprof.results.epochs import build_epochs
 from ocrprof.results.model import AblationReport, Arm, Feature, MemorySample, Trial
+from ocrprof.results.phases import main_process
+from ocrprof.units import format_seconds
 
 
 def measure_ablation(plan: AblationPlan, *, progress: Progress) -> AblationReport:
@@ -35,8 +37,7 @@ def measure_ablation(plan: AblationPlan, *, progress: Progress) -> AblationRepor
     if session.stopped is not None:
         progress(f"{session.stopped}: the report holds what was measured")
     measured = [arm.model_copy(update={"trials": trials}) for arm, trials in zip(arms, session.trials, strict=True)]
-    loop = measured_loop(measured)
-    return AblationReport(
+    report = AblationReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
         target=describe_target(plan.target, session.records),
@@ -51,13 +52,11 @@ def measure_ablation(plan: AblationPlan, *, progress: Progress) -> AblationRepor
         pairs=list(plan.pairs),
         num_rounds=plan.rounds,
         seed=plan.seed,
-        loop=loop,
         arms=measured,
         warmup=session.warmup,
         stopped=session.stopped,
-        effects=build_effects(measured, features, designs=plan.designs, loop=loop),
-        interactions=build_interactions(measured, features, pairs=plan.pairs, loop=loop),
     )
+    return judge_ablation(report)
 
 
 class _Session:
@@ -81,6 +80,8 @@ class _Session:
         self.warmup.append(self._trial(everything, number=0, position=0))
         if self._was_interrupted(self.warmup):
             return
+        seconds = self.warmup[0].wall_seconds * len(self._arms) * self._plan.rounds
+        self._progress(f"the rounds take {format_seconds(seconds)} if every run takes as long as that one")
         for number in range(1, self._plan.rounds + 1):
             began = time.monotonic()
             self._round(number)
@@ -144,12 +145,15 @@ def _trial_of(
     position: int,
     samples: Sequence[MemorySample],
 ) -> Trial:
+    main = main_process(records)
+    step_ns = None if main is None else main.mark("first-step")
     peaks = [sample.pss_bytes for sample in samples if sample.pss_bytes is not None]
     return Trial(
         round=number,
         position=position,
         status=outcome.status,
         wall_seconds=(outcome.end_ns - outcome.spawn_ns) / 1e9,
+        start_seconds=None if step_ns is None else (step_ns - outcome.spawn_ns) / 1e9,
         epochs=build_epochs(records),
         metrics=logged_metrics(records),
         peak_pss_bytes=max(peaks, default=None),

@@ -22,9 +22,10 @@ _HEADINGS = {
     "left-out": "All but one: what leaving it out would lose",
     "on": "All of them, against none",
 }
-# load: loading and evaluation alone. in all: against none. The feature last, where it can be shortened.
-_SHORT_TITLES = ("later", "speed-up", "first", "load", "in all", "memory", "feature")
-_SHORT_ALIGN = ">>>>>><"
+# load: loading and evaluation alone. in all: against none. start: added to the time until the first training step.
+# The feature last, where it can be shortened.
+_SHORT_TITLES = ("later", "speed-up", "first", "load", "in all", "start", "memory", "feature")
+_SHORT_ALIGN = ">>>>>>><"
 _EPOCHS = {"validation": "validation epoch", "train": "training epoch"}
 
 
@@ -92,6 +93,10 @@ def notes(report: AblationReport) -> list[str]:
         if effect.same_metrics is False and exact.get(effect.feature, False):
             names = ", ".join(effect.different_metrics)
             found.append(f"{effect.feature} changes what must not change ({effect.design}): {names}")
+    idle = sorted({one.feature for one in report.effects if one.does_nothing and one.design != "on"})
+    idle = [name for name in idle if all(one.does_nothing for one in report.effects if one.feature == name)]
+    if idle:
+        found.append(f"Nothing that the rounds agree on: {', '.join(idle)}. Is the switch still wired?")
     for arm in report.arms:
         failed = [trial for trial in arm.trials if trial.status != "reached"]
         if failed:
@@ -127,7 +132,7 @@ def _titles(design: str) -> list[str]:
     titles = ["feature", "later epoch", "speed-up", "first epoch", "loading and evaluation"]
     if design == "cumulative":
         titles.append("in all")
-    return [*titles, "peak memory", "metrics"]
+    return [*titles, "start", "peak memory", "metrics"]
 
 
 def _cells(effect: Effect) -> list[str]:
@@ -140,7 +145,7 @@ def _cells(effect: Effect) -> list[str]:
     ]
     if effect.design == "cumulative":
         cells.append(_ratio(effect.cumulative, with_interval=False))
-    return [*cells, _memory(effect), {True: "equal", False: "differ", None: ""}[effect.same_metrics]]
+    return [*cells, _start(effect), _memory(effect), {True: "equal", False: "differ", None: ""}[effect.same_metrics]]
 
 
 def _short_cells(effect: Effect) -> list[str]:
@@ -151,9 +156,18 @@ def _short_cells(effect: Effect) -> list[str]:
         seconds,
         _ratio(effect.later_epochs),
         *(_ratio(one, with_interval=False) for one in ratios),
+        _start(effect),
         _memory(effect),
         effect.feature,
     ]
+
+
+def _start(effect: Effect) -> str:
+    """What the feature adds to the time until the first training step."""
+    if effect.start_saved_seconds is None:
+        return ""
+    saved = effect.start_saved_seconds.median
+    return f"{'−' if saved > 0 else '+'}{format_seconds(abs(saved))}"
 
 
 def _memory(effect: Effect) -> str:

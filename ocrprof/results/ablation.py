@@ -5,10 +5,16 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import Literal
 
-from ocrprof.results.model import Arm, Design, Effect, Epoch, Feature, Interaction, Statistic, Trial
+from ocrprof.results.model import AblationReport, Arm, Design, Effect, Epoch, Feature, Interaction, Statistic, Trial
 from ocrprof.results.stats import statistic
 
 Loop = Literal["train", "validation"]
+
+_MIN_ROUNDS = 3
+"""With fewer, rounds agree by chance too often for a feature to be said to do nothing."""
+
+_START_SECONDS, _MEMORY_BYTES = 0.05, 16 * 2**20
+"""Less, saved or taken, is nothing to keep a feature for."""
 
 NETWORK = ("forward", "backward", "optimizer", "rest")
 """Parts of an epoch that are not loading or evaluation: the network's own work, and the framework around it."""
@@ -39,6 +45,14 @@ def measured_loop(arms: Sequence[Arm]) -> Loop:
     """Validation where it was gone through more than once, which most features are about; else training."""
     validated = [sum(epoch.loop == "validation" for epoch in trial.epochs) for arm in arms for trial in arm.trials]
     return "validation" if validated and max(validated) > 1 else "train"
+
+
+def judge_ablation(report: AblationReport) -> AblationReport:
+    """The report with the effects and interactions that its trials show; what it said of them before is forgotten."""
+    loop = measured_loop(report.arms)
+    effects = build_effects(report.arms, report.features, designs=report.designs, loop=loop)
+    interactions = build_interactions(report.arms, report.features, pairs=report.pairs, loop=loop)
+    return report.model_copy(update={"loop": loop, "effects": effects, "interactions": interactions})
 
 
 def build_effects(
@@ -109,8 +123,11 @@ def _effect(design: Design, feature: str, *, arm: Arm, other: Arm, off: Arm | No
     later = [seconds for trial in ours.values() if (seconds := _later(trial, loop)) is not None]
     peaks = [(ours[number].peak_pss_bytes, theirs[number].peak_pss_bytes) for number in rounds]
     memory = [float(own - other_s) for own, other_s in peaks if own is not None and other_s is not None]
+    starts = [(theirs[number].start_seconds, ours[number].start_seconds) for number in rounds]
+    saved = [other_s - own for other_s, own in starts if own is not None and other_s is not None]
     different = sorted({name for number in rounds for name in _different(ours[number], theirs[number])})
-    return Effect(
+    changes = [(ratio(value), 1.0, 0.02) for value in (_first, _later, _later_parts)]
+    effect = Effect(
         design=design,
         feature=feature,
         without=other.on,
@@ -120,10 +137,21 @@ def _effect(design: Design, feature: str, *, arm: Arm, other: Arm, off: Arm | No
         later_parts=_statistic(ratio(_later_parts)),
         cumulative=_statistic(ratio(_later, _by_round(off))) if off is not None else None,
         seconds=_statistic(later),
+        start_saved_seconds=_statistic(saved),
         memory_bytes=_statistic(memory),
         same_metrics=None if not rounds or not any(trial.metrics for trial in ours.values()) else not different,
         different_metrics=different,
     )
+    changes += [(saved, 0.0, _START_SECONDS), (memory, 0.0, _MEMORY_BYTES)]
+    does_nothing = not different and len(rounds) >= _MIN_ROUNDS and not any(_differs(*change) for change in changes)
+    return effect.model_copy(update={"does_nothing": does_nothing})
+
+
+def _differs(values: Sequence[float], unchanged: float, least: float) -> bool:
+    """Whether all rounds say that it is more, or all that it is less, and their median that it is so by `least`."""
+    if not values or abs(statistics.median(values) - unchanged) < least:
+        return False
+    return min(values) > unchanged or max(values) < unchanged
 
 
 def _statistic(values: Sequence[float]) -> Statistic | None:

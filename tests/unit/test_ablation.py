@@ -1,11 +1,13 @@
 """Which settings an ablation runs, and what it makes of their trials."""
 
 import pytest
+from reports_fixture import ENVIRONMENT, TOOL
 
 from ocrprof.errors import OcrprofError
 from ocrprof.features import BUNDLED_FEATURES, Switch, parse_feature, read_features, without_repeated_keys
+from ocrprof.findings import judge
 from ocrprof.results.ablation import build_arms, build_effects, build_interactions, measured_loop
-from ocrprof.results.model import Arm, Epoch, Feature, Trial
+from ocrprof.results.model import AblationReport, Arm, Epoch, Feature, TargetInfo, Trial
 
 CACHE = Feature(name="cache", on=["cache=ram"], off=["cache=none"])
 AMP = Feature(name="amp", on=["precision=bf16"], off=["precision=32"], exact=False)
@@ -79,6 +81,21 @@ def two_features() -> list[Arm]:
     ]
 
 
+def saved(arms: list[Arm]) -> AblationReport:
+    return AblationReport(
+        created="2026-01-01T00:00:00+00:00",
+        tool=TOOL,
+        target=TargetInfo(argv=["python", "train.py"], cwd="/home/user"),
+        environment=ENVIRONMENT,
+        features=[CACHE, AMP],
+        designs=["alone"],
+        pairs=[("cache", "amp")],
+        num_rounds=3,
+        seed=1,
+        arms=arms,
+    )
+
+
 def effects(design):
     found = build_effects(two_features(), [CACHE, AMP], designs=[design], loop="validation")
     return {effect.feature: effect for effect in found}
@@ -121,6 +138,46 @@ def test_a_round_in_which_one_of_two_failed_is_left_out():
     assert found[0].later_epochs.n == 2
 
 
+def with_starts(arm: Arm, *seconds: float) -> Arm:
+    trials = [one.model_copy(update={"start_seconds": start}) for one, start in zip(arm.trials, seconds, strict=True)]
+    return arm.model_copy(update={"trials": trials})
+
+
+def test_what_a_feature_saves_of_the_start_is_told_in_seconds():
+    off, _, cache, _ = two_features()
+    pair = [with_starts(off, 5.0, 6.0, 5.5), with_starts(cache, 4.0, 5.5, 4.5)]
+    (found, _) = build_effects(
+        [pair[0], pair[1].model_copy(update={"on": ["cache"]})], [CACHE], designs=["alone"], loop="validation"
+    )
+    assert found.start_saved_seconds.median == 1.0
+    assert effects("alone")["cache"].start_saved_seconds is None
+
+
+def test_a_feature_does_nothing_where_the_rounds_agree_on_no_change_worth_it():
+    off = two_features()[0]
+    same = [
+        trial(number, epoch(10 * seconds), epoch(8 * seconds, fetch=2 * seconds), peak=100 * number)
+        for number, seconds in ((1, 1.03), (2, 2 * 0.99), (3, 3 * 1.02))
+    ]
+    idle = Arm(on=["cache"], arguments=[], trials=same)
+    (found, _) = build_effects([off, idle], [CACHE], designs=["alone"], loop="validation")
+    assert found.does_nothing
+    two = [arm.model_copy(update={"trials": arm.trials[:2]}) for arm in (off, idle)]
+    assert not build_effects(two, [CACHE], designs=["alone"], loop="validation")[0].does_nothing
+    assert not effects("alone")["cache"].does_nothing
+    assert not effects("alone")["amp"].does_nothing
+    quick = [with_starts(off, 5.0, 6.0, 5.5), with_starts(idle, 4.0, 5.5, 4.5)]
+    assert not build_effects(quick, [CACHE], designs=["alone"], loop="validation")[0].does_nothing
+
+
+def test_a_saved_report_is_judged_from_its_trials_again():
+    report = saved(two_features())
+    judged = judge(report)
+    assert {one.feature for one in judged.effects} == {"cache", "amp", "all"}
+    assert judge(judged.model_copy(update={"effects": []})) == judged
+    assert judged.interactions[0].ratio.n == 3
+
+
 def test_features_that_multiply_have_an_interaction_of_one():
     arms = two_features()
     (found,) = build_interactions(arms, [CACHE, AMP], pairs=[("amp", "cache")], loop="validation")
@@ -146,7 +203,12 @@ def test_a_feature_on_the_command_line_is_split_as_a_shell_does():
 def test_the_features_of_the_bundled_pipeline_can_be_read():
     read = read_features(BUNDLED_FEATURES)
     assert "tensor cache" in [feature.name for feature in read.features]
-    assert [feature.name for feature in read.features if not feature.exact] == ["scaled decode", "mixed precision"]
+    assert [feature.name for feature in read.features if not feature.exact] == [
+        "scaled decode",
+        "channels last",
+        "mixed precision",
+        "workers",
+    ]
 
 
 @pytest.mark.parametrize(

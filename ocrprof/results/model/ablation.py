@@ -37,6 +37,7 @@ class Trial(Value):
     position: int
     status: RunStatus
     wall_seconds: float
+    start_seconds: float | None = Field(default=None, description="from the spawn to the first training step's end")
     epochs: list[Epoch] = []
     metrics: dict[str, float] = Field(default={}, description="what the program logged, last values")
     peak_pss_bytes: int | None = None
@@ -68,7 +69,13 @@ class Effect(Value):
     later_parts: Statistic | None = None
     cumulative: Statistic | None = Field(default=None, description="of later epochs, against the arm with none on")
     seconds: Statistic | None = Field(default=None, description="of a later epoch of the arm itself")
+    start_saved_seconds: Statistic | None = Field(
+        default=None, description="until the first training step: of the other arm less that of the arm itself"
+    )
     memory_bytes: Statistic | None = Field(default=None, description="peak of the arm less that of the other")
+    does_nothing: bool = Field(
+        default=False, description="in three rounds or more nothing that they agree on and that is worth a feature"
+    )
     same_metrics: bool | None = Field(default=None, description="whether all logged metrics are equal to the bit")
     different_metrics: list[str] = []
 
