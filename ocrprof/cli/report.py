@@ -25,11 +25,19 @@ def report(
 
     from ocrprof.findings import judge
     from ocrprof.renderers.ablation import render_ablation
+    from ocrprof.renderers.check import render_check
     from ocrprof.renderers.console import render_baseline, render_startup
     from ocrprof.renderers.doctor import render_doctor
     from ocrprof.renderers.pages import write_pages
     from ocrprof.renderers.sweep_workers import render_sweep
-    from ocrprof.results.model import AblationReport, BaselineReport, DoctorReport, StartupReport, SweepReport
+    from ocrprof.results.model import (
+        AblationReport,
+        BaselineReport,
+        CheckReport,
+        DoctorReport,
+        StartupReport,
+        SweepReport,
+    )
     from ocrprof.results.store import read_report
     from ocrprof.trace.export import export_traces
 
@@ -52,6 +60,8 @@ def report(
         render_doctor(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, AblationReport):
         render_ablation(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    elif isinstance(saved, CheckReport):
+        render_check(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, SweepReport):
         render_sweep(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, BaselineReport):

@@ -3,13 +3,23 @@
 from pathlib import Path
 
 from ocrprof.renderers.ablation import ablation_html, ablation_markdown
+from ocrprof.renderers.check_html import check_html
+from ocrprof.renderers.check_markdown import check_markdown
 from ocrprof.renderers.doctor import doctor_markdown
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.html_doctor import doctor_html
 from ocrprof.renderers.markdown import baseline_markdown, startup_markdown
 from ocrprof.renderers.sweep_workers_html import sweep_html
 from ocrprof.renderers.sweep_workers_markdown import sweep_markdown
-from ocrprof.results.model import AblationReport, AnyReport, BaselineReport, DoctorReport, StartupReport, SweepReport
+from ocrprof.results.model import (
+    AblationReport,
+    AnyReport,
+    BaselineReport,
+    CheckReport,
+    DoctorReport,
+    StartupReport,
+    SweepReport,
+)
 from ocrprof.results.store import write_report, write_text
 
 
@@ -20,6 +30,8 @@ def write_pages(report: AnyReport, folder: Path) -> Path:
         markdown, html = doctor_markdown(report), doctor_html(report)
     elif isinstance(report, AblationReport):
         markdown, html = ablation_markdown(report), ablation_html(report)
+    elif isinstance(report, CheckReport):
+        markdown, html = check_markdown(report), check_html(report)
     elif isinstance(report, SweepReport):
         markdown, html = sweep_markdown(report), sweep_html(report)
     elif isinstance(report, StartupReport):

@@ -9,6 +9,7 @@ from ocrprof.results.model import Construction, Location
 
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/")
 _STANDARD_LIBRARY = re.compile(r"^.*/lib(?:64)?/(?=python3\.\d+/)")
+_WORKTREE = re.compile(r"^(?:.*/)?\.ocrprof/wt/[^/]+/")
 _HOP = re.compile(r"^(?P<module>.+) \((?P<file>.+):(?P<line>\d+)\)$")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -34,6 +35,16 @@ def short_path(file: str, *, cwd: str) -> str:
 def place(location: Location | None, *, cwd: str) -> str:
     """`ocr/train.py:12`, or an empty text."""
     return f"{short_path(location.file, cwd=cwd)}:{location.line}" if location else ""
+
+
+def repository_path(file: str, *, cwd: str) -> str | None:
+    """The path of a file below `cwd`, or in a work tree that a check made of it; None for files elsewhere."""
+    if "site-packages" in file or "dist-packages" in file:
+        return None
+    inside = _WORKTREE.sub("", file)
+    if inside.startswith("/"):
+        inside = os.path.relpath(inside, cwd)
+    return None if inside.startswith("..") else inside
 
 
 def built_at(one: Construction) -> Location | None:

@@ -1,0 +1,346 @@
+"""What a check found, as sentences and cells: the same on the terminal, in Markdown, on the page and in CI."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ocrprof.renderers.places import keep_head, place, plain
+from ocrprof.results.check_exact import exact_sentence as told_of
+from ocrprof.results.check_exact import packages_of
+from ocrprof.results.model import (
+    Budget,
+    CheckReport,
+    ExactChange,
+    ExactItem,
+    FingerprintField,
+    GitState,
+    Launch,
+    Location,
+    MetricInfo,
+    MetricSummary,
+)
+from ocrprof.units import format_bytes, format_seconds
+
+VERDICT_WORDS = {
+    "regressed": "REGRESSED",
+    "improved": "improved",
+    "ok": "ok",
+    "inconclusive": "inconclusive",
+    "not_comparable": "NOT COMPARABLE",
+    "failed": "FAILED",
+    "changed": "changed",
+    "missing": "MISSING",
+    "reported": "not gated",
+}
+_SEVERITY = ("regressed", "missing", "inconclusive", "changed", "improved", "ok", "reported")
+_MODES = {
+    "against": "pairs of fresh processes of both commits in random order",
+    "baseline": "this commit against a stored baseline",
+    "exact": "what needs one run: no times are judged",
+    "aa": "both arms are the same commit: what differs is the machine's own noise",
+}
+_TIERS = {"refuse": "makes times incomparable", "treatment": "part of what is compared", "warn": "may shift times"}
+_NUM_NAMES = 4
+_UNITS = ("_seconds", "_bytes")
+
+
+@dataclass(frozen=True)
+class AddedGroup:
+    """Members of an exact metric under one top-level name, and the line that brought the first of them."""
+
+    name: str
+    count: int
+    location: Location | None
+    seconds: float | None
+    detail: str | None = None
+
+
+def metric_name(name: str) -> str:
+    """`time_to_first_step` of `time_to_first_step_seconds`: the unit stands with the figure."""
+    return plain(next((name.removesuffix(unit) for unit in _UNITS if name.endswith(unit)), name))
+
+
+def info_of(report: CheckReport, name: str) -> MetricInfo | None:
+    """What is known of a metric beside its figures."""
+    return next((info for info in report.metric_infos if info.name == name), None)
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """A figure with its unit; nothing for None."""
+    if value is None:
+        return ""
+    match unit:
+        case "seconds":
+            return format_seconds(value)
+        case "bytes":
+            return format_bytes(value)
+        case "samples_per_sec":
+            return f"{value:.4g} samples/s"
+    return f"{value:.10g}"
+
+
+def share_text(share: float | None) -> str:
+    """`+11.8 %`, `−3.2 %`: the sign always stands, a true minus."""
+    if share is None:
+        return ""
+    percent = round(share * 100, 1)
+    return f"{'−' if percent < 0 else '+'}{abs(percent):.1f} %"
+
+
+def worse_by(metric: MetricSummary) -> str:
+    """By how much the candidate is worse; with a minus, better."""
+    return share_text(None if metric.ratio is None else metric.ratio - 1)
+
+
+def interval_text(metric: MetricSummary) -> str:
+    """The 95 % interval of `worse_by`, `[+8.9, +14.6]`."""
+    if metric.ci95 is None:
+        return ""
+    low, high = (share_text(bound - 1).removesuffix(" %") for bound in metric.ci95)
+    return f"[{low}, {high}]"
+
+
+def p_text(metric: MetricSummary) -> str:
+    """The family-wise p value: of an improvement that of the mirrored test."""
+    p = metric.p_fw_improved if metric.verdict == "improved" else metric.p_fw
+    if p is None:
+        return ""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
+
+
+def mde_text(metric: MetricSummary) -> str:
+    """The smallest slowdown that these pairs could have seen."""
+    return "" if metric.mde is None else f"{metric.mde * 100:.1f} %"
+
+
+def medians_text(report: CheckReport, metric: MetricSummary) -> str:
+    """`4.21 s → 4.71 s`."""
+    info = info_of(report, metric.name)
+    unit = info.unit if info else "count"
+    base, candidate = value_text(metric.base_median, unit), value_text(metric.candidate_median, unit)
+    return f"{base} → {candidate}" if base and candidate else base or candidate
+
+
+def is_gated(report: CheckReport, metric: MetricSummary) -> bool:
+    """Whether it could fail the check."""
+    info = info_of(report, metric.name)
+    return metric.verdict != "reported" and (info is None or info.gated)
+
+
+def gated(report: CheckReport) -> list[MetricSummary]:
+    """The sampled metrics that decide, the worst first."""
+    return _worst_first(metric for metric in report.metrics if is_gated(report, metric))
+
+
+def not_gated(report: CheckReport) -> list[MetricSummary]:
+    """The sampled metrics that are told and do not decide."""
+    return [metric for metric in report.metrics if not is_gated(report, metric)]
+
+
+def _worst_first(metrics: Iterable[MetricSummary]) -> list[MetricSummary]:
+    return sorted(metrics, key=lambda one: (_SEVERITY.index(one.verdict), -(one.ratio or 0.0)))
+
+
+def exact_changes(report: CheckReport) -> list[ExactChange]:
+    """The exact metrics that differ or are missing, those that fail the check first."""
+    different = [one for one in report.exact if one.verdict != "ok" or one.num_added or one.num_removed]
+    return sorted(different, key=lambda one: (_SEVERITY.index(one.verdict), -one.num_added))
+
+
+def breached(report: CheckReport) -> list[Budget]:
+    """Budgets that were not kept, or of which nothing is known."""
+    return [budget for budget in report.budgets if not budget.kept]
+
+
+def counts_line(report: CheckReport) -> str:
+    """`1 regressed, 2 inconclusive, 17 ok of 20 gated metrics; 1 exact difference; 1 of 2 budgets breached`."""
+    of_metrics = [metric.verdict for metric in gated(report)]
+    counts = [f"{of_metrics.count(one)} {one}" for one in _SEVERITY if one in of_metrics]
+    told = [f"{', '.join(counts)} of {_plural(len(of_metrics), 'gated metric')}"] if of_metrics else []
+    if report.exact:
+        told.append(f"{_plural(len(exact_changes(report)), 'difference')} in {len(report.exact)} exact metrics")
+    if report.budgets:
+        num_breached = sum(budget.kept is False for budget in report.budgets)
+        told.append(f"{num_breached} of {_plural(len(report.budgets), 'budget')} breached")
+    return "; ".join(told) or "nothing was judged"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def metric_sentence(report: CheckReport, metric: MetricSummary) -> str:
+    """`time_to_first_step +11.8 % [+8.9, +14.6] (24 pairs, p_fw 0.0004, sees 6.0 %): 4.21 s → 4.71 s`."""
+    facts = [f"{metric.n} pair{'s' if metric.n != 1 else ''}" if metric.n else ""]
+    facts.append(f"p_fw {p_text(metric)}" if p_text(metric) else "")
+    facts.append(f"sees {mde_text(metric)} and more" if metric.mde is not None else "")
+    told = ", ".join(fact for fact in facts if fact)
+    words = [metric_name(metric.name), worse_by(metric), interval_text(metric), f"({told})" if told else ""]
+    sentence = " ".join(word for word in words if word)
+    medians = medians_text(report, metric)
+    sentence += f": {medians}" if medians else ""
+    return f"{sentence}; {plain(metric.reason)}" if metric.reason else sentence
+
+
+def exact_sentence(change: ExactChange) -> str:
+    """`+412 modules: pandas, …, first imported at ocr/data.py:3 (2104 → 2516); −2: json, re`."""
+    words = plain(told_of(change))
+    if change.num_added or change.num_removed:
+        words += f" ({_count(change.base)} → {_count(change.candidate)})"
+    if change.added and change.removed:
+        names = [group.name for group in groups(change, change.removed)]
+        shown = ", ".join(names[:_NUM_NAMES]) + (", …" if len(names) > _NUM_NAMES else "")
+        words += f"; −{change.num_removed}: {shown}"
+    reason = plain(change.reason) if change.reason else ""
+    return words if not reason or reason in words else f"{words}; {reason}"
+
+
+def _count(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.10g}"
+
+
+def groups(change: ExactChange, items: Sequence[ExactItem]) -> list[AddedGroup]:
+    """Modules by their package, the largest first; other members as they are, in the order they came."""
+    by_package = is_of_imports(change)
+    named = packages_of(items) if by_package else {item.name: [item] for item in items}
+    return [
+        AddedGroup(
+            name=plain(name),
+            count=len(members),
+            location=next((one.location for one in members if one.location), None),
+            seconds=sum(one.seconds or 0.0 for one in members) if any(one.seconds for one in members) else None,
+            detail=plain(members[0].detail) if len(members) == 1 and members[0].detail else None,
+        )
+        for name, members in named.items()
+    ]
+
+
+def is_of_imports(change: ExactChange) -> bool:
+    """Whether its members are modules or packages."""
+    return any(word in change.name for word in ("module", "package", "import"))
+
+
+def group_text(group: AddedGroup, *, cwd: str) -> str:
+    """`pandas: 310, 412 ms, first at ocr/data.py:3`."""
+    words = group.name if group.count == 1 else f"{group.name}: {group.count}"
+    if group.detail is not None:
+        words += f", {group.detail}"
+    if group.seconds is not None:
+        words += f", {format_seconds(group.seconds)}"
+    where = place(group.location, cwd=cwd)
+    return f"{words}, first at {where}" if where else words
+
+
+def budget_sentence(budget: Budget) -> str:
+    """`time_to_first_step<20s: 21.3 s, limit 20 s`."""
+    kept = {True: "kept", False: "BREACHED", None: "not known"}[budget.kept]
+    words = f"{kept}: {plain(budget.text)}"
+    return f"{words} ({plain(budget.reason)})" if budget.reason else words
+
+
+def mismatch_sentence(field: FingerprintField) -> str:
+    """`cpu: AMD EPYC 7763 → Intel Xeon (makes times incomparable)`."""
+    return f"{plain(field.name)}: {plain(field.base)} → {plain(field.candidate)} ({_TIERS[field.tier]})"
+
+
+def sides_line(report: CheckReport) -> str:
+    """Which two states were compared."""
+    return f"base {_side(report.base)} · candidate {_side(report.candidate)}"
+
+
+def _side(state: GitState) -> str:
+    words = plain(state.ref or "") or "work tree"
+    if state.sha:
+        words += f" {state.sha[:10]}"
+    if state.dirty:
+        words += " with uncommitted changes"
+    return f"{words} “{keep_head(plain(state.subject), 50)}”" if state.subject else words
+
+
+def design_line(report: CheckReport) -> str:
+    """How it was measured and judged."""
+    design = report.design
+    num_pairs = len({launch.pair for launch in report.launches if launch.pair > 0})
+    told = [_MODES[design.mode]]
+    if design.mode in ("against", "aa"):
+        told.append(f"{num_pairs} of at most {design.num_pairs_max} pairs, seed {design.seed}")
+    if report.metrics:
+        told.append(
+            f"family-wise error at most {design.alpha * 100:g} %, fails from {share_text(design.min_effect)} on"
+        )
+    if design.stopped_because:
+        told.append(plain(design.stopped_because))
+    if report.seconds:
+        told.append(f"took {format_seconds(report.seconds)}")
+    return " · ".join(told)
+
+
+def bad_launches(report: CheckReport) -> list[Launch]:
+    """Launches that did not come to their milestone."""
+    return [launch for launch in report.launches if launch.status != "reached"]
+
+
+def launch_sentence(launch: Launch) -> str:
+    """`candidate, pair 3: crashed (exit 1) after 2.31 s`."""
+    which = f"pair {launch.pair}" if launch.pair else "warm-up"
+    code = f" (exit {launch.exit_code})" if launch.exit_code is not None else ""
+    ended = launch.status.replace("_", " ")
+    return f"{launch.arm}, {which}: {ended}{code} after {format_seconds(launch.wall_seconds)}"
+
+
+def next_steps(report: CheckReport) -> list[str]:
+    """What to do about it, each a sentence with the command in `backticks`; nothing where all is well."""
+    command = shlex.join(report.target.argv) if report.target.argv else "COMMAND"
+    found: list[str] = []
+    if report.verdict == "failed":
+        found.append(f"See what the arm printed above, and run it alone: `ocrprof startup --runs 1 -- {command}`.")
+    if report.verdict == "not_comparable":
+        found.append(
+            "Measure both states here: `ocrprof check --baseline FILE --remeasure`, or `--against REF`; "
+            "`--allow-mismatch` reports the figures without judging them."
+        )
+    found += _about_exact(report, command)
+    slower = [metric for metric in gated(report) if metric.verdict == "regressed"]
+    if slower and not any(change.num_added for change in exact_changes(report)):
+        found.append(
+            f"Find the cause: `ocrprof startup -o OLD -- {command}` on the base and again on the candidate, "
+            "then `ocrprof compare OLD NEW` splits the difference into causes, with file and line."
+        )
+    found += _about_inconclusive(report)
+    if any(budget.kept is False for budget in report.budgets):
+        found.append("A budget is a limit that you set: raise it with `--budget`, or take out what breaks it.")
+    return found
+
+
+def _about_exact(report: CheckReport, command: str) -> list[str]:
+    for change in exact_changes(report):
+        if change.added and change.verdict == "regressed":
+            first = groups(change, change.added)[0]
+            where = place(first.location, cwd=report.target.cwd)
+            if is_of_imports(change):
+                at = f" (first imported at {where})" if where else ""
+                return [
+                    f"Import `{first.name}`{at} in the function that needs it; "
+                    f"`ocrprof startup --why {first.name} -- {command}` shows every way in."
+                ]
+            return [f"{change.name}: look at `{first.name}`" + (f" ({where})." if where else ".")]
+    return []
+
+
+def _about_inconclusive(report: CheckReport) -> list[str]:
+    unclear = [metric for metric in gated(report) if metric.verdict == "inconclusive"]
+    if not unclear:
+        return []
+    needed = max((metric.pairs_needed for metric in unclear if metric.pairs_needed), default=None)
+    if needed:
+        first = min(needed, max(10, report.design.num_pairs_first))
+        return [
+            f"{needed} pairs would settle what is inconclusive: `--pairs {first}:{needed}`, or a quieter machine; "
+            "`ocrprof check --aa` shows its noise floor."
+        ]
+    return ["The noise hides the answer: measure on a quieter machine; `ocrprof check --aa` shows its noise floor."]
+
+
+def last_line(report: CheckReport) -> str:
+    """The one line to remember: `REGRESSED time_to_first_step +11.8 % [8.9, 14.6] …; +412 modules: pandas, …`."""
+    return f"{VERDICT_WORDS[report.verdict]} {plain(report.headline)}"
