@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -37,6 +38,8 @@ class Outcome:
     status: RunStatus
     stderr_tail: tuple[str, ...]
     cpu_seconds: float | None
+    num_major_faults: int | None = None
+    num_involuntary_switches: int | None = None
     stack: tuple[str, ...] = ()
     recorder_errors: tuple[str, ...] = ()
 
@@ -95,7 +98,7 @@ def run_target(
                 stack = stack_of(process.pid)
         except KeyboardInterrupt:
             status, end_ns = "interrupted", time.monotonic_ns()
-        exit_code, cpu_seconds = _reap(process, own_end=status == "ended_early")
+        exit_code, usage = _reap(process, own_end=status == "ended_early")
     if status == "ended_early" and until == "exit" and exit_code == 0:
         status = "reached"
     elif status == "ended_early" and exit_code != 0:
@@ -109,7 +112,9 @@ def run_target(
         exit_code=exit_code,
         status=status,
         stderr_tail=_tail(directory / "stderr.txt"),
-        cpu_seconds=cpu_seconds,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        num_major_faults=usage.ru_majflt,
+        num_involuntary_switches=usage.ru_nivcsw,
         stack=stack,
         recorder_errors=tuple(
             f"the recorder did not start in process {file.stem.rpartition('-')[2]}: {file.read_text()}"
@@ -196,8 +201,8 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, float | None]:
-    """The target's own exit code (None if we ended it) and CPU seconds, after every process of its tree has gone."""
+def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, resource.struct_rusage]:
+    """The target's own exit code (None if we ended it) and what it used, after every process of its tree has gone."""
     members = _descendants(process.pid)
     if not own_end:
         # What it measured is on disk: the way of dying cannot change it.
@@ -206,7 +211,7 @@ def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | Non
     _, wait_status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(wait_status)
     _end_all([*members, *_orphans(process.pid)], session=process.pid)
-    return (process.returncode if own_end else None), usage.ru_utime + usage.ru_stime
+    return (process.returncode if own_end else None), usage
 
 
 def _end_all(members: list[psutil.Process], *, session: int) -> None:

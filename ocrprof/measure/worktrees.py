@@ -16,6 +16,7 @@ from ocrprof.results.model import ArmName, GitState
 FOLDER = ".ocrprof"
 _NAMES = ("a", "b")
 _MAX_COPIED_BYTES = 2**30
+_GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class Repository:
         return GitState(ref=ref, sha=sha, subject=self.git("log", "-1", "--format=%s", sha))
 
     def changed_files(self, *, leave_out: Path | None = None) -> list[str]:
-        """Files in which the working tree differs from HEAD, untracked ones too, ignored ones not; relative to `top`."""
+        """Files in which the working tree differs from HEAD, untracked ones too, ignored ones not, from `top` on."""
         changed = self.git("diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")
         changed += self.git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
         out = str(leave_out.resolve()) + os.sep if leave_out is not None else None
@@ -106,8 +107,8 @@ def worktrees(
 ) -> Iterator[tuple[Arm, Arm]]:
     """The base's and the candidate's arm, in folders of equal length that a coin deals out; removed at the end.
 
-    `changed`: files of the working tree that the candidate has beside its commit (in an A/A check both have them:
-    then base and candidate are the same state). `links`: paths that git ignores and the program needs, linked into both.
+    `changed`: files of the working tree that an arm whose state is dirty has beside its commit. `links`: paths that git
+    ignores and the program needs, linked into both.
     What a killed check left behind is removed first; raises OcrprofError where one is at work in this repository.
     """
     home = repository.top / FOLDER
@@ -236,7 +237,10 @@ def _remove(repository: Repository, places: Sequence[Path]) -> None:
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    # In a hook of git's own these name the repository and the index that the hook is about.
+    environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
