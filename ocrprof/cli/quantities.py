@@ -1,0 +1,54 @@
+"""Quantities as they are given on a command line: shares, durations, lists."""
+
+import re
+from typing import Literal, cast, get_args
+
+from ocrprof.errors import OcrprofError
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|min|h)?")
+_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_share(text: str, *, option: str) -> float:
+    """0.05 for `5%` and for `0.05`."""
+    try:
+        stripped = text.strip()
+        return float(stripped[:-1]) / 100 if stripped.endswith("%") else float(stripped)
+    except ValueError:
+        raise OcrprofError(f"{option} {text}: not a share", hint=f"as in {option} 5%") from None
+
+
+def parse_seconds(text: str, *, option: str) -> float:
+    """300.0 for `5m`, `300s` and `300`."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise OcrprofError(f"{option} {text}: not a time", hint=f"as in {option} 5m, {option} 90s or {option} 300")
+    return float(found["number"]) * _SECONDS[found["unit"]]
+
+
+def parse_integers(text: str | None, *, option: str) -> tuple[int, ...]:
+    """(0, 2, 4) for `0,2,4`, each once, in the order given; () for None."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(","))) if text is not None else ()
+    except ValueError:
+        raise OcrprofError(f"{option} {text}: not numbers", hint=f"as in {option} 0,2,4") from None
+
+
+def parse_switches(text: str | None, *, option: str) -> tuple[bool, ...]:
+    """(True, False) for `on,off`; () for None."""
+    return tuple(word == "on" for word in parse_words(text, ("on", "off"), option=option))
+
+
+def parse_start_methods(text: str | None, *, option: str) -> tuple[Literal["fork", "spawn", "forkserver"], ...]:
+    """The start methods of multiprocessing that `fork,spawn` names; () for None."""
+    method = Literal["fork", "spawn", "forkserver"]
+    return tuple(cast(method, word) for word in parse_words(text, get_args(method), option=option))
+
+
+def parse_words(text: str | None, allowed: tuple[str, ...], *, option: str) -> tuple[str, ...]:
+    """The words of a list, each once and each one of `allowed`; () for None."""
+    words = tuple(dict.fromkeys(part.strip() for part in text.split(","))) if text is not None else ()
+    for word in words:
+        if word not in allowed:
+            raise OcrprofError(f"{option} {text}: {word!r} is none of {', '.join(allowed)}")
+    return words
