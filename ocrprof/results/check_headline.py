@@ -26,9 +26,7 @@ def headline(
             parts += _moved(verdict, metrics)
             parts += [exact_sentence(change) for change in exact if change.verdict == verdict][:_NUM_EXACT]
             if verdict == "regressed":
-                parts += [
-                    f"budget {one.text} not kept: {one.reason or one.value}" for one in budgets if one.kept is False
-                ]
+                parts += [_broken(budget) for budget in budgets if budget.kept is False]
         case "inconclusive":
             parts += _untold(metrics)
         case "not_comparable":
@@ -47,6 +45,11 @@ def _moved(verdict: CheckVerdict, metrics: Sequence[MetricSummary]) -> list[str]
     moved.sort(key=lambda metric: abs((metric.ratio or 1.0) - 1), reverse=True)
     more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
     return [metric_sentence(moved[0]) + more]
+
+
+def _broken(budget: Budget) -> str:
+    value = "" if budget.value is None else f"{budget.value:.10g}"
+    return f"budget {budget.text} not kept: {budget.reason or value}"
 
 
 def _untold(metrics: Sequence[MetricSummary]) -> list[str]:
