@@ -1,13 +1,16 @@
 """Text boxes or polygons from DBNet's probability map, in pixels of the source image.
 
-Constants of MhLiao/DB (65ca77a). Imports no torch: a map is looked at where NumPy and OpenCV can see it.
+Constants of MhLiao/DB (65ca77a). Imports no torch: a map is looked at where NumPy and OpenCV can see it. Boxes come
+from two compiled calls a map (`region_kernels`), or from OpenCV and Clipper until that pays.
 """
 
 import logging
 import math
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
@@ -15,11 +18,18 @@ import numpy as np
 import pyclipper
 from numpy.typing import NDArray
 
+from pipeline.compiled import Kernels, LazyKernels, checked_kernels
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
+_KERNELS = LazyKernels("pipeline.detection.region_kernels")
+# Thinner rectangles can bend back once their corners are truncated, which the kernels leave to OpenCV.
+_KERNEL_MIN_SIZE = 2.0
+# Centre x and y, width and height, angle in degrees, as OpenCV has it.
+_Rectangle = tuple[Sequence[float], Sequence[float], float]
 # Pixels from which on a mean by rows is faster than cv2.mean.
 _SMALL = 4096
 
@@ -48,9 +58,13 @@ class DBPostprocess:
     A kernel is a sixth to a quarter as high as its line, so the reference's `min_size` of 3 loses lines of up to 14
     pixels even from a perfect map, and 2 those of up to 12.
 
-    Box mode grows the rectangle along its own axes, which is what a round offset and a second minimum-area rectangle
-    come to. The reference truncates to integers in between, which moves a corner of its leaning boxes by up to two
-    pixels. Polygon mode drops a region whose offset falls into pieces.
+    `unclip` says how the rectangles of box mode grow. "exact" is the reference's way, to the pixel: corners truncated
+    to integers, a round offset and a second minimum-area rectangle. "analytic" grows along the rectangle's own axes,
+    which is what that comes to without the truncation; a corner of a leaning box then lies up to two pixels elsewhere.
+    Polygon mode drops a region whose offset falls into pieces.
+
+    `kernels` says when compiled code is used for boxes (`pipeline.compiled`). Of two rectangles of one area it takes
+    the one that OpenCV takes; only around regions with spikes of one pixel's width it may take the other.
     """
 
     def __init__(
@@ -62,10 +76,14 @@ class DBPostprocess:
         max_candidates: int = 1000,
         min_size: float = 3.0,
         mode: Literal["box", "polygon"] = "box",
+        unclip: Literal["exact", "analytic"] = "exact",
         num_threads: int = 1,
+        kernels: Kernels = "auto",
     ) -> None:
         if mode not in ("box", "polygon"):
             raise ValueError(f"mode {mode!r}: must be 'box' or 'polygon'")
+        if unclip not in ("exact", "analytic"):
+            raise ValueError(f"unclip {unclip!r}: must be 'exact' or 'analytic'")
         if max_candidates < 1:
             raise ValueError(f"max_candidates {max_candidates}: must be at least 1")
         self.thresh = thresh
@@ -76,6 +94,8 @@ class DBPostprocess:
         if num_threads < 1:
             raise ValueError(f"num_threads {num_threads}: must be at least 1")
         self.mode = mode
+        self.unclip = unclip
+        self.kernels = checked_kernels(kernels)
         self.num_threads = num_threads
         self._truncation_reported = False
 
@@ -96,9 +116,6 @@ class DBPostprocess:
         if maps.ndim != 4 or maps.shape[1] != 1:
             raise ValueError(f"probability map of shape {maps.shape}, not (B, 1, H, W)")
         maps = np.ascontiguousarray(maps[:, 0], dtype=np.float32)
-        if not all(math.isfinite(each.ravel() @ each.ravel()) for each in maps):
-            logger.warning("the probability map holds values that are not numbers: they count as background")
-            maps = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
         extract = self._boxes if self.mode == "box" else self._polygons
         images = list(zip(maps, matrices, source_sizes, strict=True))
         if self.num_threads == 1 or len(images) < 2:
@@ -107,24 +124,80 @@ class DBPostprocess:
             return list(pool.map(lambda image: extract(*image), images))
 
     def _boxes(self, prob_map: NDArray[np.float32], matrix: NDArray[Any], size: tuple[int, int]) -> Detections:
+        compiled = _KERNELS.take(self.kernels) if self.min_size >= _KERNEL_MIN_SIZE else None
+        if compiled is not None:
+            corners, scores = self._compiled_corners(compiled, prob_map)
+        else:
+            start = time.perf_counter()
+            corners, scores = self._plain_corners(_finite(prob_map))
+            _KERNELS.spend(time.perf_counter() - start)
+        if not len(corners):
+            return Detections(np.zeros((0, 4, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
+        boxes = _to_source(corners, matrix, size)
+        inside = np.ptp(boxes, axis=1).min(axis=1) > 0
+        return Detections(boxes[inside], scores[inside])
+
+    def _compiled_corners(
+        self, compiled: ModuleType, prob_map: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Corners (K, 4, 2) in the map and scores (K,) of what is kept, as `_plain_corners`."""
+        settings = np.float32(self.thresh), self.max_candidates, float(self.min_size)
+        rectangles, scores, num_regions, is_finite = compiled.scored_regions(prob_map, *settings)
+        if not is_finite:
+            prob_map = _finite(prob_map)
+            rectangles, scores, num_regions, _ = compiled.scored_regions(prob_map, *settings)
+        self._report_truncation(num_regions)
+        for index in np.flatnonzero(np.isnan(scores)).tolist():
+            scores[index] = mean_inside(prob_map, cv2.boxPoints(_as_rectangle(rectangles[index])))
+        boxes, sources = compiled.grown_boxes(
+            rectangles,
+            scores,
+            float(self.box_thresh),
+            float(self.unclip_ratio),
+            float(self.min_size + 2),
+            self.unclip == "exact",
+        )
+        is_kept = np.ones(len(boxes), dtype=bool)
+        for index in np.flatnonzero(np.isnan(boxes[:, 0, 0])).tolist():
+            grown = self._grown(_as_rectangle(rectangles[sources[index]]))
+            is_kept[index] = grown is not None
+            boxes[index] = 0 if grown is None else in_reading_order(grown[None])[0]
+        return boxes[is_kept], scores[sources[is_kept]].astype(np.float32)
+
+    def _plain_corners(self, prob_map: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         rectangles = [cv2.minAreaRect(contour) for contour in self._contours(prob_map)]
         rectangles = [each for each in rectangles if min(each[1]) >= self.min_size]
         if not rectangles:
-            return _no_boxes()
+            return np.zeros((0, 4, 2), dtype=np.float32), np.zeros(0, dtype=np.float32)
         kept, corners = [], []
         scores = means_inside(prob_map, np.stack([cv2.boxPoints(each) for each in rectangles]))
-        for (center, (width, height), angle), score in zip(rectangles, scores, strict=True):
-            growth = self.unclip_ratio * width * height / (width + height)  # twice area x ratio / perimeter
-            if score >= self.box_thresh and min(width, height) + growth >= self.min_size + 2:
-                corners.append(cv2.boxPoints((center, (width + growth, height + growth), angle)))
+        for rectangle, score in zip(rectangles, scores, strict=True):
+            grown = self._grown(rectangle) if score >= self.box_thresh else None
+            if grown is not None:
+                corners.append(grown)
                 kept.append(score)
-        if not kept:
-            return _no_boxes()
-        boxes = _to_source(in_reading_order(np.stack(corners)), matrix, size)
-        inside = np.ptp(boxes, axis=1).min(axis=1) > 0
-        return Detections(boxes[inside], np.array(kept, dtype=np.float32)[inside])
+        stacked = in_reading_order(np.stack(corners)) if corners else np.zeros((0, 4, 2), dtype=np.float32)
+        return stacked, np.array(kept, dtype=np.float32)
+
+    def _grown(self, rectangle: _Rectangle) -> NDArray[np.float32] | None:
+        """Corners (4, 2), in any order, of a rectangle of the map once it has grown; None where it is too small."""
+        center, (width, height), angle = rectangle
+        if self.unclip == "analytic":
+            growth = self.unclip_ratio * width * height / (width + height)  # twice area x ratio / perimeter
+            grown = center, (width + growth, height + growth), angle
+        else:
+            corners = in_reading_order(cv2.boxPoints(rectangle)[None])[0]
+            distance = _area_over_perimeter(corners) * self.unclip_ratio
+            clipper = pyclipper.PyclipperOffset()
+            clipper.AddPath(corners.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+            pieces = clipper.Execute(distance)
+            if len(pieces) != 1:
+                return None
+            grown = cv2.minAreaRect(np.array(pieces[0], dtype=np.int32))
+        return cv2.boxPoints(grown) if min(grown[1]) >= self.min_size + 2 else None
 
     def _polygons(self, prob_map: NDArray[np.float32], matrix: NDArray[Any], size: tuple[int, int]) -> Detections:
+        prob_map = _finite(prob_map)
         polygons: list[NDArray[np.float32]] = []
         scores: list[float] = []
         for contour in self._contours(prob_map):
@@ -147,15 +220,18 @@ class DBPostprocess:
         """Contours (n, 1, 2) of what lies above the threshold, holes included, bottom of the map first."""
         bitmap = (prob_map > self.thresh).view(np.uint8)
         contours, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-        if len(contours) > self.max_candidates and not self._truncation_reported:
-            # Once: the map of an untrained model has thousands, and there is nothing to do about it.
+        self._report_truncation(len(contours))
+        return contours[: self.max_candidates]
+
+    def _report_truncation(self, num_regions: int) -> None:
+        """Says once that there are too many: the map of an untrained model has thousands, and nothing helps."""
+        if num_regions > self.max_candidates and not self._truncation_reported:
             self._truncation_reported = True
             logger.warning(
                 "%d regions above the threshold, only the %d of max_candidates are looked at",
-                len(contours),
+                num_regions,
                 self.max_candidates,
             )
-        return contours[: self.max_candidates]
 
     def _unclipped(self, outline: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """The outline (n, 1, 2) offset outwards, (m, 2); None if it falls into pieces or vanishes."""
@@ -222,8 +298,31 @@ def in_reading_order(corners: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.stack([left[:, 0], right[:, 0], right[:, 1], left[:, 1]], axis=1)
 
 
-def _no_boxes() -> Detections:
-    return Detections(np.zeros((0, 4, 2), dtype=np.float32), np.zeros(0, dtype=np.float32))
+def _finite(prob_map: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The map with 0 where it holds no number, which is logged."""
+    if math.isfinite(prob_map.ravel() @ prob_map.ravel()):
+        return prob_map
+    logger.warning("the probability map holds values that are not numbers: they count as background")
+    return np.nan_to_num(prob_map, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _as_rectangle(values: NDArray[np.float32]) -> _Rectangle:
+    """Centre x and y, width, height and angle, (5,), as OpenCV takes them."""
+    x, y, width, height, angle = values.tolist()
+    return (x, y), (width, height), angle
+
+
+def _area_over_perimeter(corners: NDArray[np.float32]) -> float:
+    """Of a quadrilateral (4, 2) in pixels, added up in the order of GEOS, which the reference asks.
+
+    A distance of half a pixel is rounded to either side by the last bit of it.
+    """
+    points = corners.tolist()
+    doubled = sum((points[k][0] - points[0][0]) * (points[(k + 1) % 4][1] - points[k - 1][1]) for k in range(1, 4))
+    perimeter = 0.0
+    for (x1, y1), (x2, y2) in zip(points, points[1:] + points[:1], strict=True):
+        perimeter += math.sqrt((x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1))
+    return abs(doubled / 2) / perimeter
 
 
 def _to_source(points: NDArray[Any], matrix: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:

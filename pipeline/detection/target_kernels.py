@@ -150,6 +150,19 @@ def _dilate(outline, normals, count, distance, dilated, start):
 
 
 @compiled
+def dilated_outline(points, distance):
+    """The closed outline `points` float64 (n, 2) moved outwards by `distance`, corners round, int32 (m, 2).
+
+    As Clipper moves it after truncating it to whole pixels; empty where that takes clipping.
+    """
+    outline, count = _whole_outline(points, 0, len(points))
+    dilated = np.empty((int(_num_steps(distance)) + 4 * count + 8, 2), np.int32)
+    if count < 3:
+        return dilated[:0]
+    return dilated[: _dilate(outline, _normals(outline, count), count, distance, dilated, 0)]
+
+
+@compiled
 def _without_straight(points, start, end):
     """The end of the outline once vertices where it does not turn are gone; Clipper leaves them out, too."""
     was = end + 1

@@ -149,20 +149,25 @@ def boxes(given: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     db = peers.load_db(given.peers)
-    representer, ours = db.representer(cmd={}), DBPostprocess()
+    representer, ours, analytic = (
+        db.representer(cmd={}), DBPostprocess(kernels="compiled"), DBPostprocess(kernels="compiled", unclip="analytic"),
+    )  # fmt: skip
     representer.max_candidates = 1000
+    loaded("boxes", lambda: _boxes_of(ours, np.zeros((64, 64), np.float32)))
     for side in (640, 1024):
         sets = {
             "receipts": pages.receipts(given.data, side)[:PAGES_A_SET],
             "photos": pages.photos(given.data, side),
             "leaning": pages.leaning(side, number=50),
+            "50 lines": pages.lines(side, number=50),
+            "50 leaning lines": pages.lines(side, number=50, degrees=4),
             "small words": pages.small_words(side),
         }
         for name, made in sets.items():
             maps = [_probability(page, side) for page in made]
 
-            def own(prob: np.ndarray, *, side: int = side) -> Any:
-                return ours(prob[None, None], to_source=np.eye(3)[None], source_sizes=[(side, side)])[0]
+            def own(prob: np.ndarray) -> Any:
+                return _boxes_of(ours, prob)
 
             def reference(prob: np.ndarray, *, side: int = side) -> Any:
                 tensor = torch.from_numpy(prob)[None]
@@ -175,7 +180,32 @@ def boxes(given: argparse.Namespace) -> None:
                 rounds=given.rounds,
                 units=len(maps),
                 **_moved([(own(prob), reference(prob)) for prob in maps]),
+                analytic=_moved([(_boxes_of(analytic, prob), reference(prob)) for prob in maps])["max_pixels"],
             )
+    _threads()
+
+
+def _boxes_of(postprocess: DBPostprocess, prob: np.ndarray) -> Any:
+    height, width = prob.shape
+    return postprocess(prob[None, None], to_source=np.eye(3)[None], source_sizes=[(width, height)])[0]
+
+
+def _threads() -> None:
+    """A batch of twelve pages by one thread and by two, wall time: what the GIL lets through."""
+    batch = np.stack([_probability(page, 1024) for page in pages.small_words(1024) * 12])[:, None]
+    given = {"to_source": np.stack([np.eye(3)] * 12), "source_sizes": [(1024, 1024)] * 12}
+    one, two = (DBPostprocess(kernels="compiled", num_threads=number) for number in (1, 2))
+    seconds: dict[str, list[float]] = {"one": [], "two": []}
+    for _ in range(9):
+        for name, postprocess in (("one", one), ("two", two)):
+            start = time.perf_counter()
+            postprocess(batch, **given)
+            seconds[name].append(time.perf_counter() - start)
+    alone, together = median(seconds["one"]), median(seconds["two"])
+    print(json.dumps({
+        "case": "boxes, batch of 12 at 1024, 1 and 2 threads", "cores": len(os.sched_getaffinity(0)),
+        "ms": [round(alone * 1e3, 2), round(together * 1e3, 2)], "ratio": round(alone / together, 2),
+    }), flush=True)  # fmt: skip
 
 
 def _probability(page: pages.Page, side: int) -> np.ndarray:
