@@ -97,6 +97,15 @@ from ocrprof.results.model.sweep import (
 )
 from ocrprof.results.model.values import Location, Part, Priority, Statistic, Value
 from ocrprof.results.model.work import Construction, FileAccess, FileScan, NetworkWait
+from ocrprof.results.model.write_back import (
+    ConfigKey,
+    Edit,
+    Origin,
+    ProvenKey,
+    SettingName,
+    WriteBack,
+    WriteBackStatus,
+)
 
 __all__ = [
     "PHASES",
@@ -125,12 +134,14 @@ __all__ = [
     "Compilation",
     "Composition",
     "ConfigFile",
+    "ConfigKey",
     "Construction",
     "Conversion",
     "Cost",
     "DeprecatedModule",
     "Design",
     "DoctorReport",
+    "Edit",
     "Effect",
     "Environment",
     "Epoch",
@@ -174,6 +185,7 @@ __all__ = [
     "MilestoneUsage",
     "NetworkWait",
     "Observer",
+    "Origin",
     "Overhead",
     "OverheadPair",
     "PackageRow",
@@ -182,6 +194,7 @@ __all__ = [
     "Priority",
     "Process",
     "ProcessImports",
+    "ProvenKey",
     "Rank",
     "RankFigures",
     "RankWait",
@@ -196,6 +209,7 @@ __all__ = [
     "Samples",
     "Saving",
     "Segment",
+    "SettingName",
     "Side",
     "Skew",
     "SourceReading",
@@ -223,4 +237,6 @@ __all__ = [
     "Worker",
     "WorkerGroup",
     "WorkerStages",
+    "WriteBack",
+    "WriteBackStatus",
 ]

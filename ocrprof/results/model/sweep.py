@@ -8,6 +8,7 @@ from ocrprof.results.model.context import Environment, TargetInfo, Tool
 from ocrprof.results.model.finding import Finding
 from ocrprof.results.model.surroundings import Surroundings
 from ocrprof.results.model.values import Location, Statistic, Value
+from ocrprof.results.model.write_back import WriteBack
 
 SweepMode = Literal["loader", "train"]
 
@@ -234,6 +235,7 @@ class SweepReport(Value):
     points: list[SweepPoint] = []
     what_if: list[WhatIfPoint] = []
     recommendation: Recommendation | None = None
+    write_back: WriteBack | None = Field(default=None, description="where the recommendation belongs in the target")
     control_ratio: Statistic | None = Field(default=None, description="of second over first visits to one setting")
     unstable_machine: bool = False
     stopped: str | None = Field(default=None, description="why no further round was begun")
