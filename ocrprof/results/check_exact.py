@@ -6,14 +6,15 @@ from typing import Literal
 
 from ocrprof.results.model import ExactChange, ExactFacts, ExactItem, Location, MetricVerdict
 
-Worse = Literal["more", "new", "repeated", "never"]
+Worse = Literal["more", "fewer", "new", "repeated", "never"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExactRule:
     """When a difference is a regression.
 
-    `more`: the number grew by more than the allowance, the larger of `allowed` and `allowed_share` of the base's.
+    `more`: the number grew by more than the allowance, the larger of `allowed` and `allowed_share` of the base's;
+    `fewer`: it fell by more.
     `new`: more than `allowed` members are new, whatever else has gone. `repeated`: what the base already did is done
     more often. `never`: a difference is told, as changed.
     """
@@ -30,7 +31,9 @@ RULES: dict[str, ExactRule] = {
     "modules": ExactRule(worse="more", allowed=10, allowed_share=0.02),
     "eager_packages": ExactRule(worse="new"),
     "files_opened": ExactRule(worse="more", allowed=10, allowed_share=0.02),
-    "bytes_read": ExactRule(worse="more", allowed=2**20, allowed_share=0.02),
+    "images_opened": ExactRule(worse="more", allowed_share=0.02),
+    "images_opened_again": ExactRule(worse="more", allowed_share=0.02),
+    "cache_hits": ExactRule(worse="fewer", allowed_share=0.02),
     "instantiations": ExactRule(worse="repeated"),
     "duplicates": ExactRule(worse="new"),
 }
@@ -54,7 +57,7 @@ def compare_facts(
     for name in sorted(base.counts.keys() | candidate.counts.keys()):
         change = _counts_change(name, base.counts.get(name), candidate.counts.get(name), _rule(name, allowances))
         changes.append(_as_told(change) if name in unsteady else change)
-    for name in sorted(base.values.keys() | candidate.values.keys()):
+    for name in sorted((base.values.keys() | candidate.values.keys()) - base.counts.keys() - candidate.counts.keys()):
         change = _value_change(name, base.values.get(name), candidate.values.get(name), _rule(name, allowances))
         changes.append(_as_told(change) if name in unsteady else change)
     return changes
@@ -75,7 +78,8 @@ def _set_change(
         return _missing(name, None if base is None else len(base), None if candidate is None else len(candidate))
     added = [ExactItem(name=one, location=_location(candidate[one])) for one in candidate if one not in base]
     removed = [ExactItem(name=one, location=_location(base[one])) for one in base if one not in candidate]
-    verdict, reason = _verdict(len(base), len(candidate), num_new=len(added), num_gone=len(removed), rule=rule)
+    num_new = sum(_grew(item.name, base) for item in added)
+    verdict, reason = _verdict(len(base), len(candidate), num_new=num_new, num_gone=len(removed), rule=rule)
     return ExactChange(
         name=name,
         base=len(base),
@@ -87,6 +91,15 @@ def _set_change(
         verdict=verdict,
         reason=reason,
     )
+
+
+def _grew(member: str, base: Mapping[str, str | None]) -> bool:
+    """False of a member `NAME ×3` where the base has it more often, as `NAME ×4`."""
+    name, times, number = member.rpartition(" ×")
+    if not times:
+        return True
+    before = [one.rpartition(" ×")[2] for one in base if one.rpartition(" ×")[0] == name]
+    return all(int(number) > int(one) for one in before)
 
 
 def _counts_change(
@@ -123,9 +136,10 @@ def _counts_change(
 def _value_change(name: str, base: float | None, candidate: float | None, rule: ExactRule) -> ExactChange:
     if base is None or candidate is None:
         return _missing(name, base, candidate)
-    verdict, reason = _verdict(
-        base, candidate, num_new=max(candidate - base, 0), num_gone=max(base - candidate, 0), rule=rule
-    )
+    if repr(float(base)) == repr(float(candidate)):  # NaN is NaN
+        return ExactChange(name=name, base=base, candidate=candidate)
+    new, gone = max(candidate - base, 0.0), max(base - candidate, 0.0)
+    verdict, reason = _verdict(base, candidate, num_new=new, num_gone=gone, rule=rule)
     return ExactChange(name=name, base=base, candidate=candidate, verdict=verdict, reason=reason)
 
 
@@ -134,15 +148,17 @@ def _verdict(
 ) -> tuple[MetricVerdict, str | None]:
     if num_new == num_gone == 0:
         return "ok", None
+    if rule.worse == "new":
+        return ("regressed" if num_new > rule.allowed else "changed" if num_new else "improved"), None
+    if rule.worse in ("repeated", "never"):
+        return "changed", None
     allowed = max(rule.allowed, rule.allowed_share * base)
-    if (rule.worse == "more" and candidate - base > allowed) or (rule.worse == "new" and num_new > rule.allowed):
-        return "regressed", f"{allowed:.0f} more are allowed" if allowed else None
-    if rule.worse == "new" and num_new == 0:
-        return "improved", None
-    if rule.worse == "more" and base - candidate > allowed:
-        return "improved", None
-    within = rule.worse == "more" and candidate > base
-    return "changed", f"within the {allowed:.0f} more that are allowed" if within else None
+    worse = candidate - base if rule.worse == "more" else base - candidate
+    if worse > allowed:
+        return "regressed", f"{allowed:.0f} {rule.worse} are allowed" if allowed else None
+    if worse > 0:
+        return "changed", f"within the {allowed:.0f} {rule.worse} that are allowed"
+    return ("improved" if -worse > allowed else "changed"), None
 
 
 def _missing(name: str, base: float | None, candidate: float | None) -> ExactChange:

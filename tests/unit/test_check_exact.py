@@ -117,3 +117,32 @@ def test_paths_are_told_whole_and_in_order():
         ExactFacts(sets={"files_opened": {"data/b.json": "ocr/io.py:4", "data/a.json": None}}),
     )["files_opened"]
     assert exact_sentence(one) == "+2 files opened: data/b.json, data/a.json, first seen at ocr/io.py:4"
+
+
+@pytest.mark.parametrize("candidate, verdict", [("×4", "regressed"), ("×2", "changed"), (None, "improved")])
+def test_a_duplicate_built_more_often_is_worse_and_less_often_is_not(candidate, verdict):
+    base = ExactFacts(sets={"duplicates": {"ocr.Tokenizer ×3": "ocr/model.py:8"}})
+    after = {} if candidate is None else {f"ocr.Tokenizer {candidate}": "ocr/model.py:8"}
+    assert changed(base, ExactFacts(sets={"duplicates": after}))["duplicates"].verdict == verdict
+
+
+def test_a_cache_that_no_longer_answers_is_named():
+    base = ExactFacts(
+        values={"images_opened_again": 0}, counts={"cache_hits": {"tensor": 48}, "images_opened_again": {}}
+    )
+    candidate = ExactFacts(
+        values={"images_opened_again": 48},
+        counts={"cache_hits": {"tensor": 0}, "images_opened_again": {"data/img": 48}},
+    )
+    found = changed(base, candidate)
+    assert len(compare_facts(base, candidate)) == 2, "a figure of the name of a count is told by the count"
+    assert [found[name].verdict for name in ("cache_hits", "images_opened_again")] == ["regressed", "regressed"]
+    assert exact_sentence(found["cache_hits"]) == "−48 cache hits: tensor"
+    assert exact_sentence(found["images_opened_again"]) == "+48 images opened again: data/img"
+    assert changed(candidate, base)["cache_hits"].verdict == "improved"
+
+
+def test_a_logged_value_that_is_no_number_equals_itself():
+    base = ExactFacts(values={"logged.loss": float("nan")})
+    assert changed(base, base)["logged.loss"].verdict == "ok"
+    assert changed(base, ExactFacts(values={"logged.loss": 1.0}))["logged.loss"].verdict == "changed"
