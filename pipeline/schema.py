@@ -150,12 +150,14 @@ class DBPostprocess(Part, total=False):
 
     _target_: Required[Literal["pipeline.detection.postprocess.DBPostprocess"]]
     mode: Literal["box", "polygon"]
+    unclip: Literal["exact", "analytic"]
     thresh: Share
     box_thresh: Share
     unclip_ratio: Positive
     max_candidates: Count
     min_size: PositiveOrZero
     num_threads: Count
+    kernels: Kernels
 
 
 class CLEval(Part, total=False):

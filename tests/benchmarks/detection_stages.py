@@ -159,8 +159,8 @@ def boxes(given: argparse.Namespace) -> None:
             "receipts": pages.receipts(given.data, side)[:PAGES_A_SET],
             "photos": pages.photos(given.data, side),
             "leaning": pages.leaning(side, number=50),
-            "50 lines": pages.lines(side, number=50),
-            "50 leaning lines": pages.lines(side, number=50, degrees=4),
+            "50 words": pages.words(side),
+            "50 leaning words": pages.words(side, degrees=12),
             "small words": pages.small_words(side),
         }
         for name, made in sets.items():
@@ -180,7 +180,9 @@ def boxes(given: argparse.Namespace) -> None:
                 rounds=given.rounds,
                 units=len(maps),
                 **_moved([(own(prob), reference(prob)) for prob in maps]),
-                analytic=_moved([(_boxes_of(analytic, prob), reference(prob)) for prob in maps])["max_pixels"],
+                max_pixels_analytic=_moved([(_boxes_of(analytic, prob), reference(prob)) for prob in maps])[
+                    "max_pixels"
+                ],
             )
     _threads()
 

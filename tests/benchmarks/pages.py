@@ -61,21 +61,19 @@ def leaning(side: int, *, number: int, vertices: int = 4, pages: int = 8) -> lis
     return made
 
 
-def lines(side: int, *, number: int, degrees: float = 0.0, pages: int = 4) -> list[Page]:
-    """Pages of exactly `number` lines of text in two columns, all of them leaning by as much."""
+def words(side: int, *, degrees: float = 0.0, pages: int = 4) -> list[Page]:
+    """Pages of exactly 50 words, ten rows of five, all of them leaning by as much."""
     made = []
     for seed in range(pages):
         random = np.random.default_rng(seed)
-        rows = -(-number // 2)
-        pitch = side * 0.94 / rows
-        turn = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, 0.9 if degrees else 1.0)
+        turn = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, 0.8 if degrees else 1.0)
         quads = []
-        for index in range(number):
-            x, y = side * (0.03 + 0.48 * (index % 2)), side * 0.03 + pitch * (index // 2)
-            width, height = side * random.uniform(0.15, 0.42), pitch * 0.8
+        for index in range(50):
+            x, y = side * (0.03 + 0.19 * (index % 5)), side * (0.03 + 0.095 * (index // 5))
+            width, height = side * random.uniform(0.08, 0.17), side * 0.07
             corners = np.float32([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
             quads.append((corners @ turn[:, :2].T + turn[:, 2]).astype(np.float32))
-        made.append(Page(quads, np.zeros(number, bool)))
+        made.append(Page(quads, np.zeros(50, bool)))
     return made
 
 
