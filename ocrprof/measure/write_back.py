@@ -6,10 +6,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ocrprof.errors import OcrprofError
 from ocrprof.measure.config_source import Prover, prove_keys
@@ -20,50 +19,56 @@ from ocrprof.results.model import ConfigKey, Edit, Environment, Location, Proven
 from ocrprof.results.write_back import override_of, settings_to_write, why_not_carried, why_not_written
 from ocrprof.target import Target
 
-Mode = Literal["override", "dry_run", "apply"]
-
-Confirm = Callable[[WriteBack], bool]
-"""Shown what would be written, says whether it is to be."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class WriteBackPlan:
     """`directory`: of its own, for the starts and the backups. `began`: of the sweep, in seconds since 1970.
 
-    `saved`: the report was read from a folder, and what it says of the file must still be so.
+    `saved`: the report was read from a folder, and what it says of the file must still be so. `key`: the one for
+    num_workers; None looks for it.
     """
 
     target: Target
     report: SweepReport
     directory: Path
-    mode: Mode
     began: float
     saved: bool = False
     key: str | None = None
     timeout_seconds: float = 600.0
 
 
-def write_back(plan: WriteBackPlan, *, progress: Progress, confirm: Confirm) -> WriteBack | None:
-    """What became of the recommendation; None where there is none to prove and nothing was asked for but the override.
+@dataclass(frozen=True)
+class Proposal:
+    """What could be written: `texts` are the new ones of the files that `result` has edits of."""
 
-    `confirm` is asked before a file is written, with the diff. Raises KeyboardInterrupt before anything is written.
+    result: WriteBack
+    texts: Mapping[Path, str]
+    prover: Prover | None = None
+
+
+def propose_write_back(plan: WriteBackPlan, *, progress: Progress) -> Proposal:
+    """Where the recommendation belongs, proven by starts of the target, and the edits; nothing is written.
+
+    Raises KeyboardInterrupt when interrupted.
     """
     report, loader = plan.report, plan.report.loader
     if loader is None:
-        return None if plan.mode == "override" else WriteBack(status="refused", reason="the sweep reached no loader")
+        return Proposal(WriteBack(status="refused", reason="the sweep reached no loader"), {})
     recommendation = report.recommendation
     reason = why_not_carried(recommendation, current=loader.num_workers)
     if reason is not None or recommendation is None or recommendation.setting is None:
-        return None if plan.mode == "override" else WriteBack(status="refused", reason=reason)
+        return Proposal(WriteBack(status="refused", reason=reason or "the sweep recommends no setting"), {})
     settings = settings_to_write(recommendation.setting, loader)
     if settings == {"num_workers": loader.num_workers}:
-        return WriteBack(status="already", reason=f"the loader has num_workers={loader.num_workers} already")
+        return Proposal(
+            WriteBack(status="already", reason=f"the loader has num_workers={loader.num_workers} already"), {}
+        )
     prover = Prover(plan.target, loader, plan.directory, plan.timeout_seconds)
     progress("starting the program up to its loader, to prove which key of its configuration feeds it")
     proof = prove_keys(prover, settings, key=plan.key)
     result = _located(
         WriteBack(
-            status="override" if plan.mode == "override" else "refused",
+            status="refused",
             override=override_of(proof.keys),
             keys=list(proof.keys),
             others=list(proof.others),
@@ -71,13 +76,48 @@ def write_back(plan: WriteBackPlan, *, progress: Progress, confirm: Confirm) -> 
             reason=proof.reason,
             advice=proof.advice,
             notes=list(proof.notes),
+            num_starts=prover.num_starts,
         )
     )
-    if result.keys and proof.composition is not None:
-        result, texts = _planned(plan, result, proof.composition)
-        if plan.mode == "apply" and texts:
-            result = _apply(plan, result, texts, prover, confirm=confirm, progress=progress)
-    return result.model_copy(update={"num_starts": prover.num_starts})
+    if not result.keys or proof.composition is None:
+        return Proposal(result, {})
+    result, texts = _planned(plan, result, proof.composition)
+    return Proposal(result, texts, prover)
+
+
+def apply_write_back(plan: WriteBackPlan, proposal: Proposal, *, progress: Progress) -> WriteBack:
+    """What became of the files; they are as before where the program does not come to what was written.
+
+    A copy of each is kept below the plan's folder.
+    """
+    result, prover = proposal.result, proposal.prover
+    if not result.edits or prover is None:
+        return result
+    backups = [_back_up(Path(edit.file), plan.directory / "backup", number) for number, edit in enumerate(result.edits)]
+    done: list[tuple[Edit, Path]] = []
+    problem: str | None = "interrupted while it was written"
+    try:
+        for edit, backup in zip(result.edits, backups, strict=True):
+            if _digest(_read(Path(edit.file))) != edit.sha256_before:
+                problem = f"{edit.file} changed while its diff was shown"
+                break
+            done.append((edit, backup))
+            _replace(Path(edit.file), proposal.texts[Path(edit.file)])
+        else:
+            progress("written; starting the program once more, to see that it comes to the new value")
+            problem = _verified(prover, result.keys)
+    finally:
+        if problem is not None:
+            for edit, backup in done:
+                _replace(Path(edit.file), backup.read_bytes().decode())
+    edits = [
+        edit.model_copy(update={"backup": str(backup)}) for edit, backup in zip(result.edits, backups, strict=True)
+    ]
+    result = result.model_copy(update={"edits": edits, "num_starts": prover.num_starts})
+    if problem is None:
+        return result.model_copy(update={"status": "written"})
+    advice = f"the files are as they were; give the override {result.override}"
+    return result.model_copy(update={"status": "restored", "reason": problem, "advice": advice})
 
 
 def note_of(environment: Environment, created: str) -> str:
@@ -123,8 +163,7 @@ def _planned(plan: WriteBackPlan, result: WriteBack, composition: Composition) -
         if refused is not None:
             return result.model_copy(update={"reason": refused[0], "advice": refused[1]}), {}
     edits = [_edit(path, text, cwd=plan.target.cwd) for path, text in texts.items()]
-    status = "dry_run" if plan.mode == "dry_run" else result.status
-    return result.model_copy(update={"edits": edits, "status": status}), texts
+    return result.model_copy(update={"edits": edits, "status": "proposed"}), texts
 
 
 def _new_text(text: str | None, path: Path, proven: ProvenKey, note: str) -> str:
@@ -177,45 +216,6 @@ def _edit(path: Path, text: str, *, cwd: Path) -> Edit:
         sha256_after=_digest(text),
         uncommitted=_is_uncommitted(path),
     )
-
-
-def _apply(
-    plan: WriteBackPlan,
-    result: WriteBack,
-    texts: Mapping[Path, str],
-    prover: Prover,
-    *,
-    confirm: Confirm,
-    progress: Progress,
-) -> WriteBack:
-    """What became of the files; they are as before where the program does not come to what was written."""
-    if not confirm(result.model_copy(update={"status": "dry_run"})):
-        return result.model_copy(update={"status": "declined", "reason": "not confirmed"})
-    backups = [_back_up(Path(edit.file), plan.directory / "backup", number) for number, edit in enumerate(result.edits)]
-    done: list[tuple[Edit, Path]] = []
-    problem: str | None = "interrupted while it was written"
-    try:
-        for edit, backup in zip(result.edits, backups, strict=True):
-            if _digest(_read(Path(edit.file))) != edit.sha256_before:
-                problem = f"{edit.file} changed while its diff was shown"
-                break
-            done.append((edit, backup))
-            _replace(Path(edit.file), texts[Path(edit.file)])
-        else:
-            progress("written; starting the program once more, to see that it comes to the new value")
-            problem = _verified(prover, result.keys)
-    finally:
-        if problem is not None:
-            for edit, backup in done:
-                _replace(Path(edit.file), backup.read_bytes().decode())
-    edits = [
-        edit.model_copy(update={"backup": str(backup)}) for edit, backup in zip(result.edits, backups, strict=True)
-    ]
-    result = result.model_copy(update={"edits": edits})
-    if problem is not None:
-        advice = f"the files are as they were; give the override {result.override}"
-        return result.model_copy(update={"status": "restored", "reason": problem, "advice": advice})
-    return result.model_copy(update={"status": "written"})
 
 
 def _verified(prover: Prover, keys: Sequence[ProvenKey]) -> str | None:

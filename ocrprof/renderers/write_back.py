@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ocrprof.renderers.console_lines import keep_place, paragraph, table_lines
-from ocrprof.renderers.markdown_text import code, table_block, words
+from ocrprof.renderers.markdown_text import table_block, words
 from ocrprof.renderers.markup import Section, lines, table, tag
 from ocrprof.renderers.markup import paragraph as html_paragraph
 from ocrprof.renderers.markup import section as html_section
@@ -13,11 +13,9 @@ from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import ConfigKey, ProvenKey, WriteBack
 
 _STATUS = {
-    "override": "where the value belongs",
-    "dry_run": "what is to be written",
+    "proposed": "where the value belongs (--apply writes it)",
     "written": "written",
     "already": "nothing to write",
-    "declined": "not written",
     "refused": "not written",
     "restored": "written, then put back",
 }
@@ -47,8 +45,6 @@ def render_write_back(result: WriteBack, *, cwd: str, stream: TextIO, color: boo
     if result.others:
         rows = [_row(one, cwd) for one in result.others]
         text += [("", ""), *table_lines([_TITLES, *rows], align="<><", width=width, shorten=keep_place)]
-    if result.override is not None:
-        text += [("", ""), *paragraph(f"Override: {result.override}", width=width, style="title")]
     write_lines(text, stream=stream, color=color)
 
 
@@ -64,9 +60,7 @@ def render_written(result: WriteBack, *, cwd: str, stream: TextIO, color: bool, 
 def write_back_markdown(result: WriteBack, *, cwd: str) -> list[str]:
     """The blocks of a Markdown page, apart by empty lines, the heading first."""
     facts = (*_proofs(result, cwd), *_facts(result, cwd))
-    blocks = [f"### {_heading(result)}", "\n".join(f"- {words(fact)}" for fact in facts)]
-    if result.override is not None:
-        blocks.append(f"Override: `{code(result.override)}`")
+    blocks = [f"## {_heading(result)}", "\n".join(f"- {words(fact)}" for fact in facts)]
     blocks += [f"```diff\n{edit.diff.rstrip()}\n```" for edit in result.edits]
     if result.others:
         rows = [[words(cell) for cell in _row(one, cwd)] for one in result.others]
@@ -77,10 +71,9 @@ def write_back_markdown(result: WriteBack, *, cwd: str) -> list[str]:
 def write_back_html(result: WriteBack, *, cwd: str) -> Section:
     """The section of an HTML page."""
     facts = [html_paragraph(fact) for fact in (*_proofs(result, cwd), *_facts(result, cwd))]
-    override = [html_paragraph("Override: ", tag("code", result.override))] if result.override is not None else []
     edits = [tag("pre", lines(edit.diff.splitlines())) for edit in result.edits]
     others = [table(_TITLES, [_row(one, cwd) for one in result.others], align="lrl")] if result.others else []
-    return html_section(_heading(result), *facts, *override, *edits, *others, anchor="configuration")
+    return html_section(_heading(result), *facts, *edits, *others, anchor="configuration")
 
 
 def _heading(result: WriteBack) -> str:

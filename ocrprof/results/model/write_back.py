@@ -23,8 +23,8 @@ does, the loader has its default. `unknown`: the composed value is not the one o
 
 SettingName = Literal["num_workers", "prefetch_factor", "persistent_workers", "pin_memory"]
 
-WriteBackStatus = Literal["override", "dry_run", "written", "already", "declined", "refused", "restored"]
-"""`override`: nothing was asked for but the override. `already`: the value stands there. `declined`: by the user.
+WriteBackStatus = Literal["proposed", "written", "already", "refused", "restored"]
+"""`proposed`: it could be written, and was not. `already`: the value stands there. `refused`: it cannot be written.
 `restored`: it was written, the program then did not come to it, and the files are as before."""
 
 
