@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrprof
-from ocrprof.cli import ablate, baseline, doctor, report, startup
+from ocrprof.cli import ablate, baseline, check, doctor, report, startup, sweep_workers
 from ocrprof.errors import ExitCode, OcrprofError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command("startup")(startup.startup)
 app.command("baseline")(baseline.baseline)
 app.command("ablate")(ablate.ablate)
+app.command("check")(check.check)
+app.command("sweep-workers")(sweep_workers.sweep_workers)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from ocrprof.records import ProcessRecords
-from ocrprof.results.configuration import composed_config, config_hash, logged_metrics
+from ocrprof.results.check_fingerprint import workload_hash
+from ocrprof.results.configuration import composed_config, logged_metrics
 from ocrprof.results.epochs import build_epochs
 from ocrprof.results.import_graph import owners_of, top_level
 from ocrprof.results.model import ExactFacts, ImportRow, Instantiation, Location
@@ -42,11 +43,11 @@ def build_facts(
     }
     config = composed_config(records)
     if config is not None:
-        sets["config"] = {config_hash({**config, "hydra": None}): None}
+        sets["config"] = {workload_hash(config): None}
     images, again = _images(records, root=root)
     return ExactFacts(
         values=_values(records, tables)
-        | {"images_opened": sum(images.values()), "images_opened_again": sum(again.values())}
+        | {"images_opened": sum(images.values())}
         | {f"declared.{name}": float(text) for name, text in _DECLARED.findall(stdout)}
         | {f"logged.{name}": value for name, value in logged_metrics(records).items()},
         sets=sets,
@@ -57,6 +58,45 @@ def build_facts(
             "calls": _calls(records, root=root),
         },
     )
+
+
+def without_unsteady(facts: Sequence[ExactFacts], again: Sequence[ExactFacts]) -> list[ExactFacts]:
+    """The facts of each state, with what its second launch (in `again`) did otherwise named as unsteady in all.
+
+    Functions whose number of calls varies are left out one by one: of thousands a few always do.
+    """
+    names: set[str] = set()
+    calls: set[str] = set()
+    for one, other in zip(facts, again, strict=True):
+        for before, after in ((one.values, other.values), (one.sets, other.sets), (one.counts, other.counts)):
+            names |= {
+                name
+                for name in before.keys() | after.keys()
+                if name != "calls" and not _same(before.get(name), after.get(name))
+            }
+        before_calls, after_calls = one.counts.get("calls", {}), other.counts.get("calls", {})
+        calls |= {name for name in before_calls.keys() | after_calls if before_calls.get(name) != after_calls.get(name)}
+    return [
+        one.model_copy(
+            update={
+                "unsteady": sorted(names),
+                "counts": {
+                    name: {member: num for member, num in members.items() if name != "calls" or member not in calls}
+                    for name, members in one.counts.items()
+                },
+            }
+        )
+        for one in facts
+    ]
+
+
+def _same(before: object, after: object) -> bool:
+    """NaN is the same as NaN; of a set the members count, not the lines that they came from."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() == after.keys() and all(
+            isinstance(one, str | None) or one == after[name] for name, one in before.items()
+        )
+    return before == after or (before != before and after != after)
 
 
 def _import_sets(rows: Sequence[ImportRow], *, root: Path) -> dict[str, dict[str, str | None]]:

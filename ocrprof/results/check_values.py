@@ -1,11 +1,12 @@
 """The sampled metrics of one launch, and what is known of each: its unit, which way is better, whether it decides."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from statistics import median
 
 from ocrprof.errors import OcrprofError
 from ocrprof.records import ProcessRecords
+from ocrprof.results.check_baseline import REFERENCE
 from ocrprof.results.epochs import build_epochs
 from ocrprof.results.loops import build_loops
 from ocrprof.results.model import Launch, MetricInfo, Run
@@ -68,16 +69,25 @@ def loop_values(records: Sequence[ProcessRecords]) -> tuple[dict[str, float], di
 
 
 def describe_metrics(
-    launches: Iterable[Launch], *, gate: Sequence[str], min_effect: float, min_effects: Mapping[str, float]
+    launches: Iterable[Launch],
+    *,
+    gate: Sequence[str],
+    min_effect: float,
+    min_effects: Mapping[str, float],
+    exact: Collection[str] = (),
 ) -> list[MetricInfo]:
     """One entry for every metric of any launch. `gate`: patterns of those that decide (empty: `GATED`).
 
+    `exact`: names of the exact metrics, which patterns and effects may mean too.
+
     Raises OcrprofError where a pattern or an effect names no metric: a gate that guards nothing must not look like one.
     """
-    names = list(dict.fromkeys(name for launch in launches for name in launch.values))
+    names = list(dict.fromkeys(name for launch in launches for name in launch.values if name != REFERENCE))
     for pattern in (*gate, *min_effects):
-        if names and not any(fnmatchcase(name, pattern) for name in names):
-            raise OcrprofError(f"no metric is called {pattern!r}", hint=f"measured: {', '.join(names)}")
+        if not any(fnmatchcase(name, pattern) for name in (*names, *exact)):
+            raise OcrprofError(
+                f"no metric is called {pattern!r}", hint=f"measured: {', '.join((*names, *exact)) or 'none'}"
+            )
     chosen = gate or GATED
     return [
         _info(

@@ -1,0 +1,221 @@
+"""Measures a check: two states of a repository in randomised pairs of fresh processes, or one and a stored report."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ocrprof.check_plan import CheckPlan
+from ocrprof.errors import ExitCode, OcrprofError
+from ocrprof.measure.check_arms import Place, compile_files, origin_of, place_in, refuse_foreign
+from ocrprof.measure.check_here import measure_here
+from ocrprof.measure.check_launch import steal_share
+from ocrprof.measure.check_session import CheckSession, Stopped
+from ocrprof.measure.fingerprint import take_fingerprint
+from ocrprof.measure.reference_work import time_reference_work
+from ocrprof.measure.startup import Progress
+from ocrprof.measure.worktrees import Arm, Repository, notes_on, worktrees
+from ocrprof.results.check_design import draw_order, is_futile, resized_pairs
+from ocrprof.results.check_facts import without_unsteady
+from ocrprof.results.check_statistics import judge_pairs
+from ocrprof.results.check_values import describe_metrics
+from ocrprof.results.check_work import less_work
+from ocrprof.results.model import ArmName, CheckReport, ExactFacts, Launch
+
+_MAX_DROPPED_SHARE = 0.2
+
+
+def measure_check(plan: CheckPlan, *, progress: Progress) -> CheckReport:
+    """The report of a check, also of one that Ctrl-C, a crash of an arm or sides that cannot be compared cut short.
+
+    Raises OcrprofError for what stands in the way before anything was measured: no git, an unknown commit.
+    """
+    began = time.monotonic()
+    session = CheckSession(plan, progress=progress)
+    try:
+        if plan.mode in ("against", "aa"):
+            _measure_arms(session, began=began)
+        else:
+            measure_here(session)
+    except Stopped as stopped:
+        session.stopped = stopped
+    except KeyboardInterrupt:
+        session.interrupted = True
+    except OcrprofError as error:
+        if error.exit_code != ExitCode.NOT_COMPARABLE:
+            raise
+        session.stopped = Stopped(str(error), verdict="not_comparable", exit_code=error.exit_code)
+        session.notes += [error.hint] if error.hint else []
+    if session.stopped is not None or session.interrupted:
+        progress(f"{session.stopped or 'interrupted'}; the report holds what was measured")
+    return session.report(seconds=time.monotonic() - began)
+
+
+def _measure_arms(session: CheckSession, *, began: float) -> None:
+    plan = session.plan
+    repository = Repository.around(plan.target.cwd)
+    changed = repository.changed_files(leave_out=plan.output)
+    head = repository.commit("HEAD").model_copy(update={"dirty": bool(changed)})
+    session.candidate = head
+    session.base = repository.commit(plan.ref) if plan.ref is not None else head
+    session.notes += notes_on(repository, session.base)
+    if changed:
+        session.notes.append(f"the working tree differs from its commit in {len(changed)} files: {_some(changed)}")
+    reference = {} if plan.exact_only else time_reference_work()
+    session.progress("two worktrees are being made")
+    with worktrees(
+        repository,
+        base=session.base,
+        candidate=session.candidate,
+        changed=changed,
+        links=plan.links,
+        seed=plan.seed,
+    ) as arms:
+        places = _count_both(session, arms, repository)
+        session.fingerprint = take_fingerprint(
+            session.records, cwd=plan.target.cwd, launch=launch_of(plan, session.launcher.until), reference=reference
+        )
+        session.time_references(places[1])
+        if not plan.exact_only:
+            _run_pairs(session, places, began=began)
+
+
+def launch_of(plan: CheckPlan, until: str) -> dict[str, object]:
+    """What kind of launch is measured, as a fingerprint holds it."""
+    return {"until": until, "probe": plan.probe, "loop": vars(plan.loop) if plan.loop is not None else None}
+
+
+def _count_both(session: CheckSession, arms: tuple[Arm, Arm], repository: Repository) -> tuple[Place, Place]:
+    """The places of both arms, which load their own files; on the way their facts, bytecode and a warm page cache."""
+    plan, roots = session.plan, list[str]()
+    while True:
+        found, places = [], []
+        for arm in arms:
+            session.progress(f"{arm.name}: a launch for what needs no statistics, which warms it up too")
+            place = place_in(arm, plan.target, repository, roots=roots)
+            measured = session.launch(place, arm=arm.name, counted=True)
+            session.facts[arm.name] = measured.facts or ExactFacts()
+            found.append(origin_of(measured.records, place, repository))
+            places.append(place)
+        new = [root for origin in found for root in origin.roots(repository.top) if root not in roots]
+        if not new:
+            break
+        roots += dict.fromkeys(new)
+        session.notes.append(f"{', '.join(dict.fromkeys(new))} of each worktree was put on PYTHONPATH, before your own")
+    for arm, origin in zip(arms, found, strict=True):
+        refuse_foreign(origin, arm, repository)
+    python = next((one.executable for one in session.records if one.role != "helper"), None)
+    for arm in arms:
+        problem = compile_files(python, arm.folder, repository) if python else "no process told its interpreter"
+        session.notes += [f"bytecode could not be made: {problem}"] if problem else []
+    base, candidate = places
+    _compare_exactly(session, base, candidate)
+    return base, candidate
+
+
+def _compare_exactly(session: CheckSession, base: Place, candidate: Place) -> None:
+    """Compares the facts; where they differ, a second launch of each tells what differs by itself."""
+    session.compare_exactly()
+    if any(change.verdict != "ok" for change in session.exact):
+        session.progress("they differ; a second launch of each tells whether they always do")
+        first = [session.facts["base"], session.facts["candidate"]]
+        sides: tuple[tuple[Place, ArmName], ...] = ((base, "base"), (candidate, "candidate"))
+        again = [session.launch(place, arm=arm, counted=True).facts or ExactFacts() for place, arm in sides]
+        session.facts["base"], session.facts["candidate"] = without_unsteady(first, again)
+        session.compare_exactly()
+    less = less_work(session.facts["base"], session.facts["candidate"]) if session.plan.mode != "aa" else []
+    if less:
+        raise Stopped(
+            f"the two do not do the same work: {'; '.join(less)}", verdict="failed", exit_code=ExitCode.TARGET_FAILED
+        )
+
+
+def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: float) -> None:
+    """Pairs until nothing looks slower, or until as many have been run as the noise asks for; then the verdicts."""
+    plan = session.plan
+    order = draw_order(num_pairs_first=plan.num_pairs_first, num_pairs_max=plan.num_pairs_max, seed=plan.seed)
+    wanted, stopped, number, futile = plan.num_pairs_first, None, 0, False
+    try:
+        while number < wanted:
+            started = time.monotonic()
+            _run_pair(session, places, pair=number + 1, sign=order[number], of=wanted)
+            number += 1
+            now = time.monotonic()
+            limit = plan.time_budget_seconds
+            if limit is not None and number < wanted and number % 2 == 0 and now - began + 2 * (now - started) > limit:
+                stopped = f"two more pairs would not fit into the {limit:.0f} s of --time-budget"
+                break
+            if number == plan.num_pairs_first < plan.num_pairs_max:
+                _describe(session)
+                timed = _timed(session)
+                futile = is_futile(timed, session.infos, session.design)
+                wanted = number if futile else resized_pairs(timed, session.infos, session.design)
+                stopped = f"nothing looked slower after {number} pairs" if futile else None
+    finally:
+        # Also of a check that is cut short: what was measured is told.
+        session.design = session.design.model_copy(
+            update={"order": order[:number], "stopped_because": stopped or f"{number} pairs were run"}
+        )
+        if number:
+            _describe(session)
+            session.metrics = judge_pairs(
+                _timed(session), session.infos, session.design, final=not futile and number >= plan.num_pairs_first
+            )
+
+
+def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, sign: int, of: int) -> None:
+    base, candidate = places
+    last = f", the last took {session.launches[-1].wall_seconds:.1f} s" if session.launches else ""
+    session.progress(f"pair {pair} of {of}{last}")
+    sides: tuple[tuple[Place, ArmName], ...] = ((base, "base"), (candidate, "candidate"))
+    for position, (place, arm) in enumerate(sides if sign > 0 else sides[::-1]):
+        session.launch(place, arm=arm, pair=pair, position=position)
+
+
+def _timed(session: CheckSession) -> list[Launch]:
+    """The launches of whole pairs, without those pairs in which the hypervisor took more than `--drop-steal`.
+
+    The rule looks at no time of the target's, and at both launches alike, so it cannot favour a side.
+    """
+    timed = [one for one in session.launches if one.pair > 0 and one.status == "reached"]
+    whole = {one.pair for one in timed if one.arm == "base"} & {one.pair for one in timed if one.arm == "candidate"}
+    most = session.plan.max_steal
+    stolen = {one.pair for one in timed if most is not None and steal_share(one) > most} & whole
+    if len(stolen) > _MAX_DROPPED_SHARE * len(whole):
+        session.notes.append(
+            f"the hypervisor took more than {most:.0%} of the time in {len(stolen)} of {len(whole)} pairs: too many to "
+            "be left out, so all of them count"
+        )
+        stolen = set()
+    elif stolen:
+        session.notes.append(f"{len(stolen)} of {len(whole)} pairs are left out: the hypervisor took over {most:.0%}")
+    return [one for one in timed if one.pair in whole - stolen]
+
+
+def _describe(session: CheckSession) -> None:
+    plan = session.plan
+    session.infos = describe_metrics(
+        [one for one in session.launches if one.pair > 0],
+        gate=plan.metrics,
+        min_effect=plan.min_effect,
+        min_effects=plan.min_effects,
+        exact=[change.name for change in session.exact],
+    )
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
+def recorded_commit(baseline: Path) -> str:
+    """The commit that a stored report was measured at, for `--remeasure`. Raises OcrprofError where it tells none."""
+    from ocrprof.results.store import read_report
+
+    stored = read_report(baseline)
+    sha = stored.candidate.sha if isinstance(stored, CheckReport) else stored.environment.git_commit
+    dirty = stored.candidate.dirty if isinstance(stored, CheckReport) else bool(sha and sha.endswith("-dirty"))
+    if sha is None or dirty:
+        state = "no commit" if sha is None else f"uncommitted changes on {sha[:12]}"
+        raise OcrprofError(
+            f"{baseline} was measured at {state}: it cannot be measured again", hint="--against REF names a commit"
+        )
+    return sha

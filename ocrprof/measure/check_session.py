@@ -1,0 +1,226 @@
+"""What a check has measured so far, and the report that it makes of it: whole, or cut short and saying why."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from ocrprof.check_plan import CheckPlan
+from ocrprof.errors import ExitCode
+from ocrprof.measure.check_arms import Place
+from ocrprof.measure.check_launch import Launcher, Measured
+from ocrprof.measure.environment import describe_environment, describe_tool
+from ocrprof.measure.import_time import time_import
+from ocrprof.measure.startup import Progress, describe_target, libraries_of
+from ocrprof.records import ProcessRecords
+from ocrprof.results.check_budgets import judge_budget, judge_forbidden
+from ocrprof.results.check_exact import RULES, compare_facts
+from ocrprof.results.check_headline import headline
+from ocrprof.results.check_statistics import overall_verdict
+from ocrprof.results.model import (
+    ArmName,
+    Budget,
+    CheckDesign,
+    CheckReport,
+    CheckVerdict,
+    ExactChange,
+    ExactFacts,
+    Fingerprint,
+    FingerprintField,
+    GitState,
+    Launch,
+    MetricInfo,
+    MetricSummary,
+)
+
+_STATUS_WORDS = {
+    "crashed": "crashed",
+    "ended_early": "ended before the milestone",
+    "timed_out": "did not come to an end within the time limit",
+    "interrupted": "was interrupted",
+    "not_recorded": "kept the recorder out",
+    "probe_ignored": "went on to train in place of an answer",
+}
+
+
+class Stopped(Exception):
+    """A check that cannot go on. `verdict` failed: an arm; not_comparable: the two sides."""
+
+    def __init__(self, message: str, *, verdict: Literal["failed", "not_comparable"], exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.verdict: CheckVerdict = verdict
+        self.exit_code = exit_code
+
+
+class CheckSession:
+    """The launches of one check, in order, and what else the report tells."""
+
+    def __init__(self, plan: CheckPlan, *, progress: Progress) -> None:
+        self.plan = plan
+        self.progress = progress
+        self.launcher = Launcher(plan)
+        self.launches: list[Launch] = []
+        self.notes: list[str] = []
+        self.facts: dict[ArmName, ExactFacts] = {}
+        self.infos: list[MetricInfo] = []
+        self.metrics: list[MetricSummary] = []
+        self.exact: list[ExactChange] = []
+        self.imports: dict[str, float] = {}
+        self.records: list[ProcessRecords] = []
+        self.fingerprint: Fingerprint | None = None
+        self.base_fingerprint: Fingerprint | None = None
+        self.mismatches: list[FingerprintField] = []
+        self.base = GitState()
+        self.candidate = GitState()
+        self.design = CheckDesign(
+            mode="exact" if plan.exact_only or plan.mode == "alone" else plan.mode,
+            seed=plan.seed,
+            num_pairs_first=plan.num_pairs_first,
+            num_pairs_max=plan.num_pairs_max,
+            alpha=plan.alpha,
+            min_effect=plan.min_effect,
+            target_effect=plan.target_effect,
+            rule=plan.rule,
+        )
+        self.stopped: Stopped | None = None
+        self.interrupted = False
+
+    def launch(
+        self, place: Place, *, arm: ArmName, pair: int = 0, position: int = 0, counted: bool = False
+    ) -> Measured:
+        """One launch, kept. Raises Stopped where it did not come to its milestone, KeyboardInterrupt on Ctrl-C."""
+        measured = self.launcher.run(place, arm=arm, pair=pair, position=position, counted=counted)
+        self.launches.append(measured.launch)
+        self.records = measured.records or self.records
+        if measured.launch.status == "interrupted":
+            raise KeyboardInterrupt
+        if not measured.went_well:
+            raise self._failure(measured.launch)
+        return measured
+
+    def _failure(self, launch: Launch) -> Stopped:
+        state = self.base if launch.arm == "base" else self.candidate
+        who = f"the {launch.arm}" + (f" ({state.ref})" if state.ref else "")
+        words = f"{who} {_STATUS_WORDS.get(launch.status, launch.status)} in launch {launch.number}"
+        if launch.exit_code is not None:
+            words += f", exit code {launch.exit_code}"
+        if launch.stderr_tail:
+            words += f": {launch.stderr_tail[-1]}"
+        if any("No such file" in line or "FileNotFound" in line for line in launch.stderr_tail):
+            self.notes.append("files that git ignores are not in the worktrees: --link PATH links yours into both")
+        code = ExitCode.TIMED_OUT if launch.status == "timed_out" else ExitCode.TARGET_FAILED
+        return Stopped(words, verdict="failed", exit_code=code)
+
+    def compare_exactly(self) -> None:
+        """Fills `exact` from the facts of both sides; what was not asked to decide is told."""
+        base, candidate = self.facts["base"], self.facts["candidate"]
+        allowances = {
+            name: share * _size(base, name) for name, share in self.plan.min_effects.items() if name in _names(base)
+        }
+        changes = compare_facts(base, candidate, allowances=allowances)
+        self.exact = [self._decided(change, allowances) for change in changes]
+
+    def _decided(self, change: ExactChange, allowances: dict[str, float]) -> ExactChange:
+        gate = self.plan.metrics
+        if gate and change.verdict in ("regressed", "missing", "improved"):
+            if not any(fnmatchcase(change.name, pattern) for pattern in gate):
+                return change.model_copy(update={"verdict": "reported"})
+        elif change.verdict == "missing" and change.name not in RULES and change.name not in allowances:
+            # A program that declares, logs or trains something for the first time is no guard with a hole.
+            return change.model_copy(update={"verdict": "changed"})
+        return change
+
+    def time_references(self, place: Place) -> None:
+        """Measures the bare imports that budgets are multiples of, in the target's own Python."""
+        modules = dict.fromkeys(limit.reference for limit in self.plan.budgets if limit.reference is not None)
+        for module in modules:
+            self.progress(f"a bare import of {module}, by which a budget is measured")
+            python = next((process.executable for process in self.records if process.role != "helper"), None)
+            seconds = time_import(module, python=python, place=place, plan=self.plan) if python else None
+            if seconds is not None:
+                self.imports[module] = seconds
+
+    def budgets(self) -> list[Budget]:
+        """Of the candidate alone."""
+        counted = [one for one in self.launches if one.arm == "candidate" and one.pair > 0 and one.status == "reached"]
+        facts = self.facts.get("candidate")
+        until = self.plan.probe or self.launcher.until
+        limits = [
+            judge_budget(limit, launches=counted, facts=facts, imports=self.imports) for limit in self.plan.budgets
+        ]
+        return [*limits, *(judge_forbidden(module, facts, until=until) for module in self.plan.forbidden)]
+
+    def report(self, *, seconds: float) -> CheckReport:
+        """The report of all that was measured."""
+        plan = self.plan
+        budgets = self.budgets() if self.stopped is None and not self.interrupted else []
+        verdict: CheckVerdict = overall_verdict(self.metrics, self.exact, budgets)
+        told = headline(verdict, self.metrics, self.exact, budgets)
+        if self.stopped is not None:
+            verdict, told = self.stopped.verdict, str(self.stopped)
+        elif self.interrupted:
+            verdict, told = "inconclusive", f"interrupted after {len(self.launches)} launches"
+        elif plan.mode == "aa":
+            told = f"noise of this machine, by identical code: {told}"
+        refused = [field for field in self.mismatches if field.tier == "refuse"]
+        if refused and plan.allow_mismatch:
+            self.notes.append(
+                "NOT COMPARABLE, and compared all the same: " + ", ".join(field.name for field in refused) + " differ"
+            )
+        return CheckReport(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            tool=describe_tool(),
+            target=describe_target(plan.target, self.records),
+            environment=describe_environment(
+                cwd=plan.target.cwd,
+                python=self.records[0].python if self.records else None,
+                libraries=libraries_of(self.records),
+            ),
+            fingerprint=self.fingerprint,
+            base_fingerprint=self.base_fingerprint,
+            mismatches=self.mismatches,
+            base=self.base,
+            candidate=self.candidate,
+            design=self.design,
+            metric_infos=self.infos,
+            launches=self.launches,
+            metrics=self.metrics,
+            exact=self.exact,
+            facts=self.facts.get("candidate"),
+            budgets=budgets,
+            verdict=verdict,
+            exit_code=self._exit_code(verdict, refused=bool(refused)),
+            headline=told,
+            notes=list(dict.fromkeys(self.notes)),
+            interrupted=self.interrupted,
+            seconds=seconds,
+        )
+
+    def _exit_code(self, verdict: CheckVerdict, *, refused: bool) -> ExitCode:
+        if self.stopped is not None:
+            return self.stopped.exit_code
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.plan.mode == "aa" or (refused and self.plan.allow_mismatch):
+            return ExitCode.DONE  # an A/A check, and one of what cannot be compared, never fail
+        fail_on = self.plan.fail_on
+        match verdict:
+            case "not_comparable":
+                return ExitCode.NOT_COMPARABLE
+            case "regressed":
+                return ExitCode.REGRESSION
+            case "improved" if "improvement" in fail_on:
+                return ExitCode.REGRESSION
+            case "inconclusive" if "inconclusive" in fail_on:
+                return ExitCode.INCONCLUSIVE
+        return ExitCode.DONE
+
+
+def _names(facts: ExactFacts) -> Sequence[str]:
+    return [*facts.values, *facts.sets, *facts.counts]
+
+
+def _size(facts: ExactFacts, name: str) -> float:
+    if name in facts.values:
+        return facts.values[name]
+    return float(len(facts.sets[name]) if name in facts.sets else sum(facts.counts[name].values()))

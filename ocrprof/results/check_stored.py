@@ -1,0 +1,90 @@
+"""A stored report as one side of a check: its launches, its facts, its fingerprint, its commit."""
+
+from dataclasses import dataclass
+
+from ocrprof.results.check_fingerprint import fingerprint_of_environment
+from ocrprof.results.import_graph import owners_of, top_level
+from ocrprof.results.model import (
+    AnyReport,
+    BaselineReport,
+    CheckReport,
+    ExactFacts,
+    Fingerprint,
+    GitState,
+    Launch,
+    Location,
+    Run,
+    StartupReport,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSession:
+    """One earlier session. `facts` is None of a report that does not tell them."""
+
+    launches: list[Launch]
+    facts: ExactFacts | None
+    fingerprint: Fingerprint
+    state: GitState
+
+
+def stored_session(report: AnyReport) -> StoredSession | None:
+    """What a report of a check, a start or a baseline holds of one state; None for other kinds."""
+    if isinstance(report, CheckReport):
+        if report.fingerprint is None:
+            return None
+        launches = [one for one in report.launches if one.arm == "candidate" and one.pair > 0 and one.values]
+        return StoredSession(
+            launches=launches, facts=report.facts, fingerprint=report.fingerprint, state=report.candidate
+        )
+    if isinstance(report, BaselineReport):
+        report = report.startup or report
+    if not isinstance(report, StartupReport):
+        return None
+    sha = report.environment.git_commit
+    launch = {"until": report.until, "probe": report.probe, "loop": None}
+    total = f"time_to_{report.probe or report.until}".replace("-", "_")
+    return StoredSession(
+        launches=[
+            _launch(run, number=number, total=total)
+            for number, run in enumerate(report.runs, start=1)
+            if run.reached and not run.warmup
+        ],
+        facts=_facts(report),
+        fingerprint=fingerprint_of_environment(report.environment, report.target, launch=launch),
+        state=GitState(sha=sha.removesuffix("-dirty") if sha else None, dirty=bool(sha and sha.endswith("-dirty"))),
+    )
+
+
+def _launch(run: Run, *, number: int, total: str) -> Launch:
+    values = {total: run.wall_seconds, "imports": run.imports_anywhere_seconds}
+    values |= {"teardown" if one.name == "exit" else f"startup.{one.name}": one.seconds for one in run.phases}
+    return Launch(
+        number=number,
+        arm="base",
+        pair=number,
+        position=0,
+        started="",
+        status=run.status,
+        wall_seconds=run.wall_seconds,
+        values=values,
+    )
+
+
+def _facts(report: StartupReport) -> ExactFacts:
+    """Modules and packages of the run that the tables tell of; files and images are not counted there."""
+    owners = owners_of(report.imports)
+    sets: dict[str, dict[str, str | None]] = {"eager_packages": {}, "modules": {}, "own_modules": {}}
+    for row in report.imports:
+        if not row.ok or row.kind == "library":
+            continue
+        package = top_level(row.module)
+        place = _place(row.importer, report.target.cwd)
+        sets["own_modules" if owners[package] == "program" else "modules"].setdefault(row.module, place)
+        if owners[package] == "installed":
+            sets["eager_packages"].setdefault(package, place)
+    return ExactFacts(sets=sets)
+
+
+def _place(location: Location | None, cwd: str) -> str | None:
+    return None if location is None else f"{location.file.removeprefix(cwd + '/')}:{location.line}"
