@@ -65,6 +65,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     _describe(recorder, role=_role())
     if "OCRPROF_ASKED_LOADER" in os.environ:
         HOOKS.update(load("config_source").HOOKS)
+    if "OCRPROF_SWEEP" in os.environ:
+        HOOKS.update(load("sweep").hooks(os.environ["OCRPROF_SWEEP"]))
     if recorder.is_bare:
         load("marks").install(recorder, load("marks").hooks_for(recorder.until, HOOKS))
     else:

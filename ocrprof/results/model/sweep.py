@@ -76,8 +76,8 @@ class Block(Value):
 class StepWaits(Value):
     """Blocks of a loader that feeds steps of a known time: what the steps waited for it."""
 
-    step_seconds: float = Field(description="as asked for, the mean")
-    mode: StepMode
+    step_seconds: float = Field(description="as asked for; of a training's own steps the mean")
+    mode: StepMode | Literal["train"] = Field(description="train: steps of the program's own training")
     wait_seconds: list[float] = Field(description="of each block: the time blocked in next()")
     compute_seconds: list[float] = Field(description="of each block: in the steps themselves, oversleep included")
     num_batches: list[int]
@@ -149,6 +149,7 @@ class SweepTrial(Value):
     capped: bool = Field(default=False, description="the time ran out before the precision asked for was reached")
     wall_seconds: float = 0.0
     surroundings: Surroundings | None = None
+    notes: list[str] = Field(default=[], description="what a reader must know of how it was measured")
     disturbed: str | None = Field(default=None, description="what else kept the machine busy as it began, if anything")
     ranks: list["SweepTrial"] = Field(
         default=[], description="of several ranks that ran at once; the figures around them are those of the node"

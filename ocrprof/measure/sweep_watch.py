@@ -1,0 +1,163 @@
+"""Beside one trial of a sweep: whether batches still come, where its processes stand if not, who was out of memory."""
+
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from ocrprof.measure.child import stack_of
+from ocrprof.measure.processors import cgroup_folders
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_LOOK_SECONDS = 1.0
+_LOOKS_A_LIMIT = 10
+_MAX_STACKS = 5
+_STARTING = 0
+_BUSY_SHARE = 0.05
+_WORDS = 3
+
+
+class HangWatch:
+    """A context in which a trial without a batch for too long is ended; `stacks` then tells where its processes stood.
+
+    Workers that start, and a first batch, have no time to be judged by: there a hang is a process tree that uses no
+    processor either. `deadline_seconds`: when `run_target` ends the trial itself, which is told with stacks too.
+    """
+
+    def __init__(self, pid: int, *, directory: Path, deadline_seconds: float) -> None:
+        self.hang_seconds: float | None = None
+        self.stacks: list[str] = []
+        self._pid = pid
+        self._directory = directory
+        self._deadline = time.monotonic() + deadline_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ocrprof-hang-watch", daemon=True)
+        self._cpu: tuple[float, float] | None = None
+
+    def __enter__(self) -> "HangWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self.hang_seconds is not None or (kind is None and time.monotonic() >= self._deadline):
+            self.stacks = stacks_of_tree(self._pid)
+
+    def _run(self) -> None:
+        wait_seconds = _LOOK_SECONDS
+        while not self._stop.wait(wait_seconds):
+            beat = self._beat()
+            if beat is None:
+                continue
+            at, limit, phase = beat
+            wait_seconds = min(_LOOK_SECONDS, limit / 1e9 / _LOOKS_A_LIMIT)
+            idle_ns = time.monotonic_ns() - at
+            if idle_ns < limit:
+                self._cpu = None
+            elif phase != _STARTING or not self._is_busy(limit / 1e9):
+                self.hang_seconds = idle_ns / 1e9
+                self._end()
+                return
+
+    def _beat(self) -> tuple[int, int, int] | None:
+        """When the last batch came, how long the next may take, whether workers start; None before the takeover."""
+        try:
+            words = (self._directory / "beat").read_bytes()
+        except OSError:
+            return None
+        if len(words) != 8 * _WORDS:
+            return None
+        at, limit, phase = (int.from_bytes(words[8 * k : 8 * k + 8], "little") for k in range(_WORDS))
+        return at, limit, phase
+
+    def _is_busy(self, seconds: float) -> bool:
+        """Whether the tree used the processor in the last `seconds`; it is, until so long has been looked at."""
+        now, used = time.monotonic(), _cpu_seconds(self._pid)
+        if self._cpu is None:
+            self._cpu = now, used
+        began, before = self._cpu
+        if now - began < min(seconds, _LOOK_SECONDS):
+            return True
+        self._cpu = now, used
+        return used - before > _BUSY_SHARE * (now - began)
+
+    def _end(self) -> None:
+        """Says on the target's behalf that nothing more will come."""
+        with suppress(OSError):
+            pipe = os.open(self._directory / "milestone", os.O_WRONLY | os.O_NONBLOCK)
+            os.write(pipe, b"%d 0 1\n" % self._pid)
+            os.close(pipe)
+
+
+class MemoryKills:
+    """Begins when it is made; `count()` tells how often the kernel killed for want of memory in our control groups."""
+
+    def __init__(self) -> None:
+        self._before = _oom_kills()
+
+    def count(self) -> int:
+        """Since this was made."""
+        return max(0, _oom_kills() - self._before)
+
+
+def cpu_stat_files() -> list[Path]:
+    """The files that tell how long control groups above us were held back by their quota."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return []
+    return [file for folder in cgroup_folders(groups, root=_CGROUPS) if (file := folder / "cpu.stat").is_file()]
+
+
+def stacks_of_tree(pid: int) -> list[str]:
+    """Where the process and the first of its children stand, by py-spy; empty where it may not look."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    lines: list[str] = []
+    for member in (pid, *(child.pid for child in children[: _MAX_STACKS - 1])):
+        lines += stack_of(member)
+    return lines
+
+
+def _memory_groups() -> list[Path]:
+    """Ours and those above it, of the controller that holds the memory limit, in both versions of control groups."""
+    folders = []
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "" or "memory" in controllers.split(","):
+                for mount in (_CGROUPS, _CGROUPS / "unified") if controllers == "" else (_CGROUPS / "memory",):
+                    below = mount / path.lstrip("/")
+                    folders += [below, *(folder for folder in below.parents if folder.is_relative_to(mount))]
+    return folders
+
+
+def _oom_kills() -> int:
+    """Of these groups (`memory.events` in version 2, `memory.oom_control` in 1), the most that one of them counts."""
+    found = [0]
+    for folder in _memory_groups():
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError, ValueError, KeyError):
+                counts = dict(line.split() for line in (folder / name).read_text().splitlines())
+                found.append(int(counts["oom_kill"]))
+    return max(found)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Of the process and all below it, so far."""
+    total = 0.0
+    with suppress(psutil.Error):
+        for member in (root := psutil.Process(pid), *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                times = member.cpu_times()
+                total += times.user + times.system
+    return total
