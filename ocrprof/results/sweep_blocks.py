@@ -57,7 +57,7 @@ def steady_blocks(blocks: Sequence[Block]) -> Steady:
     """
     values = [block.seconds / block.num_samples for block in blocks]
     num_cuts = min(len(values) // 2, max(0, len(values) - _MIN_KEPT))
-    cut = min(range(num_cuts + 1), key=lambda start: _squared_error(values[start:])) if values else 0
+    cut = min(range(num_cuts + 1), key=_squared_errors(values).__getitem__) if values else 0
     return Steady(list(blocks[cut:]), cut, _drifts(values[cut:]))
 
 
@@ -149,9 +149,16 @@ def _inside(angle: float, degrees: int) -> float:
     return 2 / math.pi * (angle + sine * total) if odd else sine * total
 
 
-def _squared_error(values: Sequence[float]) -> float:
-    mean = statistics.fmean(values)
-    return sum((value - mean) ** 2 for value in values) / len(values) ** 2
+def _squared_errors(values: Sequence[float]) -> list[float]:
+    """The squared standard error, but for a factor, of the mean of `values[start:]` for each start."""
+    center = statistics.fmean(values)
+    total = squares = 0.0
+    errors = []
+    for count, value in enumerate(reversed(values), start=1):
+        total += value - center
+        squares += (value - center) ** 2
+        errors.append((squares - total * total / count) / count**2)
+    return errors[::-1]
 
 
 def _drifts(values: Sequence[float]) -> bool:

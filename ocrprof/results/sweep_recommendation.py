@@ -9,7 +9,7 @@ from ocrprof.results.sweep_judgement import current_setting, judge
 from ocrprof.results.sweep_notes import headspace, notes
 from ocrprof.results.sweep_reasons import reason
 
-LOOK_CONFIDENCE = 0.99
+LOOK_CONFIDENCE = 0.975
 """Of the bounds that end a sweep early: looking after each round is a test each time, so each look must be surer."""
 
 
