@@ -28,7 +28,7 @@ def starved_steps(report: SweepReport) -> list[Finding]:
     total = waited + math.fsum(seconds for one in waits for seconds in one.compute_seconds)
     told = report.recommendation
     better = (
-        f"Set num_workers to {told.num_workers}: {told.reason}"
+        f"Set num_workers to {told.num_workers}: {told.reason}."
         if told is not None and told.num_workers not in (None, point.num_workers)
         else "No other number of workers that was measured keeps it waiting less: make a sample cheaper to load."
     )
@@ -47,14 +47,23 @@ def starved_steps(report: SweepReport) -> list[Finding]:
 
 
 def knee(report: SweepReport) -> list[Finding]:
-    """The program's own setting is slower than the recommended one by more than may be given up."""
+    """The program's own setting is slower than the best by more than may be given up; where no step's time tells that
+    it does not matter, or that it does (`starved`)."""
     point, told = own_point(report), report.recommendation
+    if report.step_seconds is not None:
+        return []
     if point is None or told is None or told.verdict not in ("clear", "tie") or told.num_workers is None:
         return []
     ratio = point.relative_to_best
     if ratio is None or ratio >= 1 - report.within or told.num_workers == point.num_workers:
         return []
     seconds = _block_seconds(report, point)
+    most = max(one.num_workers for one in _measured(report))
+    beyond = (
+        "more workers bring little or nothing"
+        if told.num_workers < most
+        else "more workers than that were not measured"
+    )
     return [
         finding(
             "knee",
@@ -66,7 +75,7 @@ def knee(report: SweepReport) -> list[Finding]:
                 "samples_per_sec": point.samples_per_sec,
                 "num_cores_usable": report.environment.num_cores_usable,
             },
-            advice=f"Set num_workers to {told.num_workers}, from where on more workers bring nothing: {told.reason}",
+            advice=f"Set num_workers to {told.num_workers}: {beyond}.",
         )
     ]
 

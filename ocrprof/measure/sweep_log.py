@@ -54,19 +54,10 @@ class SavedTrials:
 class TrialLog:
     """Appends to a file of trials, made with its head where it is not there; every line is on disk when it returns."""
 
-    def __init__(self, path: Path, *, identity: Mapping[str, str], plan: SweepWorkersPlan) -> None:
+    def __init__(self, path: Path, head: Mapping[str, object]) -> None:
         self._path = path
         if not path.exists():
-            self._append(
-                {
-                    "schema": "ocrprof/1",
-                    "kind": _KIND,
-                    "identity": dict(identity),
-                    "seed": plan.seed,
-                    "step_seconds": plan.trial.step_seconds,
-                    "step_source": plan.step_source,
-                }
-            )
+            self._append({"schema": "ocrprof/1", "kind": _KIND, **head})
         elif not path.read_bytes().endswith(b"\n"):
             # The line that was being written when the sweep died; what follows must not be glued to it.
             with path.open("ab") as file:
@@ -85,6 +76,16 @@ class TrialLog:
             file.write(json.dumps(fields, separators=(",", ":")).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def head_of(plan: SweepWorkersPlan, identity: Mapping[str, str]) -> dict[str, object]:
+    """What a sweep's file of trials begins with."""
+    return {
+        "identity": dict(identity),
+        "seed": plan.seed,
+        "step_seconds": plan.trial.step_seconds,
+        "step_source": plan.step_source,
+    }
 
 
 def read_trials(path: Path) -> SavedTrials:

@@ -21,7 +21,7 @@ def run_ranks(
     num_ranks: int,
     with_environment: bool,
 ) -> list[SweepTrial]:
-    """The trial of each rank, run at the same time, its files in `directory`/rank-N.
+    """The trial of each rank, run at the same time, its files in `directory`-rank-N.
 
     With the environment each is told its rank as torchrun would; else the copies do not know of each other. On Ctrl-C
     all copies are ended, and the trials are `interrupted`.
@@ -35,7 +35,7 @@ def run_ranks(
     ]
     before = {child.pid for child in psutil.Process().children()}
     with ThreadPoolExecutor(num_ranks, thread_name_prefix="ocrprof-rank") as pool:
-        trials = [pool.submit(run_one, one, directory / f"rank-{rank}") for rank, one in enumerate(targets)]
+        trials = [pool.submit(run_one, one, rank_directory(directory, rank)) for rank, one in enumerate(targets)]
         try:
             return [trial.result() for trial in trials]
         except KeyboardInterrupt:
@@ -45,6 +45,11 @@ def run_ranks(
                     with suppress(psutil.Error):
                         child.terminate()
             return [trial.result().model_copy(update={"status": "interrupted"}) for trial in trials]
+
+
+def rank_directory(directory: Path, rank: int) -> Path:
+    """Where the files of one rank of a trial lie: beside those of the others, `directory`-rank-N."""
+    return directory.with_name(f"{directory.name}-rank-{rank}")
 
 
 def _environment(rank: int, num_ranks: int, port: int) -> list[str]:

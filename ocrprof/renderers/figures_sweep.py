@@ -91,11 +91,11 @@ def recommendation_lines(report: SweepReport) -> list[str]:
     told = report.recommendation
     if told is None:
         return []
-    lines = [plain(told.reason)]
+    lines = [sentence(told.reason)]
     if told.override:
         lines.append(f"Override: {plain(told.override)}")
-    if told.ties:
-        lines.append(f"As good within the error: num_workers {', '.join(str(one) for one in told.ties)}.")
+    if len(told.ties) > 1:
+        lines.append(f"Not told apart by these rounds: num_workers {', '.join(str(one) for one in told.ties)}.")
     if told.headspace is not None:
         lines.append(
             f"Headspace: with a loader that costs nothing, training would be at most {told.headspace:.2f} times as fast"
@@ -103,7 +103,13 @@ def recommendation_lines(report: SweepReport) -> list[str]:
         )
     if told.in_order_loss is not None:
         lines.append(f"Delivery in order costs {format_percent(told.in_order_loss)} of the samples/s (simulated).")
-    return lines + [plain(note) for note in told.notes]
+    return lines + [sentence(note) for note in told.notes]
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning and a full stop at its end."""
+    told = plain(text).strip()
+    return told[:1].upper() + told[1:] + ("" if told.endswith((".", "!", "?")) else ".")
 
 
 def what_was_run(report: SweepReport) -> str:
@@ -145,22 +151,13 @@ def loader_text(report: SweepReport) -> str:
 
 def notes(report: SweepReport) -> list[str]:
     """What a reader must know before believing a figure."""
-    found = [plain(note) for note in report.notes]
+    found = [sentence(note) for note in report.notes]
     if report.stopped:
         found.append(f"Stopped: {plain(report.stopped)}.")
-    if report.unstable_machine:
-        found.append(
-            "The machine was not stable: a second visit to one setting gave another figure than the first"
-            f" ({control_text(report)})."
-        )
     disturbed = [trial for trial in report.trials if trial.disturbed]
     if disturbed:
         first = plain(disturbed[0].disturbed or "")
         found.append(f"{len(disturbed)} of {len(report.trials)} trials began on a busy machine: {first}.")
-    for point in report.points:
-        marks = [text for on, text in ((point.not_steady, "not steady"), (point.capped, "cut by its time")) if on]
-        if marks:
-            found.append(f"{setting_name(point.setting)}: {' and '.join(marks)}; its interval tells what it is worth.")
     return found
 
 

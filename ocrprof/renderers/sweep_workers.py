@@ -39,7 +39,7 @@ def render_sweep(report: SweepReport, *, stream: TextIO, color: bool, width: int
 def _small_print(report: SweepReport) -> list[str]:
     control = figures_sweep.control_text(report)
     told = [figures_sweep.what_was_run(report), figures_sweep.loader_text(report)]
-    told += [f"A/A control: {control}"] if control and not report.unstable_machine else []
+    told += [f"A/A control: {control}"] if control else []
     return [text for text in (*told, *figures_sweep.notes(report), figures_sweep.environment_text(report)) if text]
 
 
@@ -56,7 +56,7 @@ def _settings(report: SweepReport, *, width: int) -> list[Line]:
         ("of best", [_ratio(point.relative_to_best) for point in points], ">"),
         ("waits", ["" if one.wait_fraction is None else format_percent(one.wait_fraction) for one in points], ">"),
         ("1st batch", [_first_batch(point) for point in points], ">"),
-        ("CPU", ["" if one.cpu_percent is None else f"{one.cpu_percent:.0f} %" for one in points], ">"),
+        ("cores", ["" if one.cpu_percent is None else f"{one.cpu_percent / 100:.2f}" for one in points], ">"),
         ("memory", ["" if one.pss_peak_bytes is None else format_bytes(one.pss_peak_bytes) for one in points], ">"),
         ("", [" ".join(_short_factors(point)) for point in points], "<"),
     ]

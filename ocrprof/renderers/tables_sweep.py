@@ -1,7 +1,7 @@
 """The tables of a sweep of worker counts, for every page."""
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocrprof.renderers.figures_sweep import (
     chosen_point,
@@ -43,7 +43,18 @@ def tables(report: SweepReport) -> list[SweepTable]:
         _ranks_table(report),
         _nodes_table(report),
     ]
-    return [table for table in made if table.rows]
+    return [_without_empty_columns(table) for table in made if table.rows]
+
+
+def _without_empty_columns(table: SweepTable) -> SweepTable:
+    """The table without the columns that hold nothing: a sweep without steps waits for none."""
+    kept = [column for column in range(len(table.titles)) if any(row[column] for row in table.rows)]
+    return replace(
+        table,
+        titles=tuple(table.titles[column] for column in kept),
+        align="".join(table.align[column] for column in kept),
+        rows=[[row[column] for column in kept] for row in table.rows],
+    )
 
 
 def _settings_table(report: SweepReport) -> SweepTable:
@@ -94,7 +105,7 @@ def _costs_table(report: SweepReport) -> SweepTable:
             [
                 setting_name(point.setting),
                 _seconds(point.cpu_seconds_per_sample),
-                "" if point.cpu_percent is None else f"{point.cpu_percent:.0f} %",
+                "" if point.cpu_percent is None else f"{point.cpu_percent / 100:.2f}",
                 _seconds(point.throttled_seconds),
                 _bytes(point.pss_peak_bytes),
                 _bytes(point.shm_peak_bytes),
@@ -105,7 +116,7 @@ def _costs_table(report: SweepReport) -> SweepTable:
     return SweepTable(
         "Cost",
         "cost",
-        ("setting", "CPU a sample", "of a core", "throttled", "memory", "/dev/shm", "from disk", "read"),
+        ("setting", "CPU a sample", "cores busy", "throttled", "memory", "/dev/shm", "from disk", "read"),
         "lrrrrrrr",
         rows,
         "Memory is the peak PSS of the process tree. From disk and read are bytes a sample: what was read and did not"
