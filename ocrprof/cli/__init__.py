@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrprof
-from ocrprof.cli import ablate, baseline, check, doctor, report, startup, sweep_workers
+from ocrprof.cli import ablate, baseline, check, compare, doctor, report, startup, sweep_workers
 from ocrprof.errors import ExitCode, OcrprofError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("baseline")(baseline.baseline)
 app.command("ablate")(ablate.ablate)
 app.command("check")(check.check)
 app.command("sweep-workers")(sweep_workers.sweep_workers)
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 

@@ -26,6 +26,7 @@ def report(
     from ocrprof.findings import judge
     from ocrprof.renderers.ablation import render_ablation
     from ocrprof.renderers.check import render_check
+    from ocrprof.renderers.compare import render_comparison
     from ocrprof.renderers.console import render_baseline, render_startup
     from ocrprof.renderers.doctor import render_doctor
     from ocrprof.renderers.pages import write_pages
@@ -34,15 +35,18 @@ def report(
         AblationReport,
         BaselineReport,
         CheckReport,
+        ComparisonReport,
         DoctorReport,
         StartupReport,
         SweepReport,
     )
     from ocrprof.results.store import read_report
+    from ocrprof.results.sweep import conclude
     from ocrprof.trace.export import export_traces
 
     formats = parse_formats(export)
-    saved = judge(read_report(folder))
+    read = read_report(folder)
+    saved = judge(conclude(read) if isinstance(read, SweepReport) else read)
     folder = folder if folder.is_dir() else folder.parent
     output = output or folder
     if isinstance(saved, StartupReport | BaselineReport):
@@ -62,6 +66,8 @@ def report(
         render_ablation(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, CheckReport):
         render_check(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    elif isinstance(saved, ComparisonReport):
+        render_comparison(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, SweepReport):
         render_sweep(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, BaselineReport):

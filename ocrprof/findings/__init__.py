@@ -60,6 +60,7 @@ from ocrprof.results.model import (
     AnyReport,
     BaselineReport,
     CheckReport,
+    ComparisonReport,
     DoctorReport,
     Finding,
     StartupReport,
@@ -144,6 +145,10 @@ def judge(report: CheckReport) -> CheckReport: ...
 
 
 @overload
+def judge(report: ComparisonReport) -> ComparisonReport: ...
+
+
+@overload
 def judge(report: SweepReport) -> SweepReport: ...
 
 
@@ -159,8 +164,8 @@ def judge(report: AnyReport) -> AnyReport:
         return report.model_copy(update={"findings": judge_doctor(report)})
     if isinstance(report, AblationReport):
         return judge_ablation(report)
-    if isinstance(report, CheckReport):
-        return report  # its metrics are its verdict
+    if isinstance(report, CheckReport | ComparisonReport):
+        return report  # its metrics, or its causes, are its verdict
     if isinstance(report, SweepReport):
         return report.model_copy(update={"findings": judge_sweep(report)})
     if report.startup is not None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from ocrprof.renderers.ablation import ablation_html, ablation_markdown
 from ocrprof.renderers.check_html import check_html
 from ocrprof.renderers.check_markdown import check_markdown
+from ocrprof.renderers.compare_html import comparison_html
+from ocrprof.renderers.compare_markdown import comparison_markdown
 from ocrprof.renderers.doctor import doctor_markdown
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.html_doctor import doctor_html
@@ -16,6 +18,7 @@ from ocrprof.results.model import (
     AnyReport,
     BaselineReport,
     CheckReport,
+    ComparisonReport,
     DoctorReport,
     StartupReport,
     SweepReport,
@@ -32,6 +35,8 @@ def write_pages(report: AnyReport, folder: Path) -> Path:
         markdown, html = ablation_markdown(report), ablation_html(report)
     elif isinstance(report, CheckReport):
         markdown, html = check_markdown(report), check_html(report)
+    elif isinstance(report, ComparisonReport):
+        markdown, html = comparison_markdown(report), comparison_html(report)
     elif isinstance(report, SweepReport):
         markdown, html = sweep_markdown(report), sweep_html(report)
     elif isinstance(report, StartupReport):

@@ -16,6 +16,7 @@ from ocrprof.results.model import (
     AnyReport,
     BaselineReport,
     CheckReport,
+    ComparisonReport,
     DoctorReport,
     StartupReport,
     SweepReport,
@@ -29,6 +30,7 @@ _KINDS: dict[str, type[AnyReport]] = {
     "doctor": DoctorReport,
     "ablate": AblationReport,
     "check": CheckReport,
+    "compare": ComparisonReport,
     "sweep-workers": SweepReport,
 }
 _ADAPTER: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)

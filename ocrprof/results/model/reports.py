@@ -20,6 +20,7 @@ from ocrprof.results.model.action_plan import ActionPlan
 from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts
 from ocrprof.results.model.check import CheckReport
+from ocrprof.results.model.compare import ComparisonReport
 from ocrprof.results.model.context import Environment, Observer, TargetInfo, Tool
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
@@ -155,5 +156,5 @@ Report = StartupReport | BaselineReport
 """What is told of a target's runs."""
 
 
-AnyReport = Report | DoctorReport | AblationReport | CheckReport | SweepReport
+AnyReport = Report | DoctorReport | AblationReport | CheckReport | SweepReport | ComparisonReport
 """What a report.json may hold."""

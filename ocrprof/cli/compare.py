@@ -1,0 +1,58 @@
+"""`ocrprof compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocrprof.cli.options import Output, Quiet, terminal_width, wants_color
+from ocrprof.errors import OcrprofError
+
+
+def compare(
+    base: Annotated[Path, typer.Argument(metavar="A", help="Report from before: its folder, or its report.json.")],
+    candidate: Annotated[Path, typer.Argument(metavar="B", help="Report of the same kind from now.")],
+    output: Output = None,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Judge it, and exit 1 where a slowdown is confirmed.", show_default="off")
+    ] = False,
+    min_effect: Annotated[
+        float, typer.Option("--min-effect", metavar="PERCENT", help="Slowdown from which --gate may fail.")
+    ] = 5.0,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mismatch", help="Let --gate judge reports of unlike machines too.", show_default="exit 4"
+        ),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two reports of one kind: every figure, and why it changed, in seconds that add up."""
+    import sys
+    from datetime import UTC, datetime
+
+    from ocrprof.measure.environment import describe_tool
+    from ocrprof.plan import default_output
+    from ocrprof.renderers.compare import render_comparison
+    from ocrprof.renderers.pages import write_pages
+    from ocrprof.results.compare import compare_reports
+    from ocrprof.results.store import read_report
+
+    if not 0 <= min_effect < 100:
+        raise OcrprofError(f"--min-effect {min_effect:g} is no percentage", hint="as in --min-effect 5")
+    report = compare_reports(
+        read_report(base),
+        read_report(candidate),
+        base_path=str(base),
+        candidate_path=str(candidate),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tool=describe_tool(),
+        gate=gate,
+        allow_mismatch=allow_mismatch,
+        min_effect=min_effect / 100,
+    )
+    page = write_pages(report, output or default_output("compare"))
+    if not quiet:
+        render_comparison(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
+        print(f"report: {page}", file=sys.stderr)
+    raise typer.Exit(report.exit_code)

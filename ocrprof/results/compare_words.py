@@ -1,0 +1,43 @@
+"""What a cause is called, and seconds with their sign."""
+
+from ocrprof.results.model import Cause
+from ocrprof.units import format_seconds
+
+_PHASE_WORDS = {
+    "interpreter": "starting the interpreter",
+    "site": "site and .pth files",
+    "imports": "imports, outside any module",
+    "unattributed": "the program's own code",
+    "exit": "teardown",
+}
+
+
+def signed_seconds(seconds: float) -> str:
+    """`+3.20 s`, `−12.1 ms`: the sign always stands, a true minus."""
+    return f"{'−' if seconds < 0 else '+'}{format_seconds(abs(seconds))}"
+
+
+def cause_name(cause: Cause) -> str:
+    """What changed, as the beginning of a sentence: `new import: pandas, with 12 more`, `torch: 28 modules more`."""
+    match cause.kind:
+        case "gained" | "lost" if cause.phase is not None:
+            word = "new import" if cause.kind == "gained" else "import gone"
+            others = len(cause.parts) - 1
+            return f"{word}: {cause.name}" + (f", with {others} more" if others > 0 else "")
+        case "gained":
+            return f"{cause.name} is new"
+        case "lost":
+            return f"{cause.name} is gone"
+        case "more_modules":
+            return f"{cause.name}: {cause.detail} more"
+        case "fewer_modules":
+            return f"{cause.name}: {cause.detail} less"
+        case "slower" | "faster" if cause.phase is not None:
+            return f"{cause.name} loads {cause.kind}"
+        case "slower" | "faster":
+            return f"{cause.name} is {cause.kind}"
+        case "built":
+            return f"building {cause.name}"
+        case "own_code":
+            return _PHASE_WORDS.get(cause.name, f"{cause.name.replace('_', ' ')}, its own code")
+    return f"{cause.name} of {cause.phase.replace('_', ' ')}" if cause.phase else cause.name
