@@ -1,8 +1,7 @@
 """`ocrprof sweep-workers`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -14,6 +13,43 @@ from ocrprof.cli.quantities import (
     parse_start_methods,
     parse_switches,
 )
+from ocrprof.cli.sweep_options import (
+    Budget,
+    Cold,
+    FailOn,
+    FailOnChoice,
+    InOrder,
+    Launcher,
+    LauncherChoice,
+    LauncherOption,
+    Loader,
+    LocalRanks,
+    MaxRounds,
+    MaxWait,
+    MemoryBudget,
+    Mode,
+    ModeChoice,
+    Persistent,
+    PerStage,
+    Pin,
+    Precision,
+    Prefetch,
+    QuietWait,
+    RankEnv,
+    Resume,
+    Rounds,
+    Seed,
+    StartMethod,
+    StepFrom,
+    StepMode,
+    StepModeChoice,
+    StepMs,
+    Steps,
+    TrialTime,
+    Values,
+    WhatIf,
+    Within,
+)
 from ocrprof.errors import ExitCode, OcrprofError
 
 if TYPE_CHECKING:
@@ -22,252 +58,40 @@ if TYPE_CHECKING:
 _STEP_BATCHES = 30
 
 
-class ModeChoice(StrEnum):
-    """What a trial does with the program."""
-
-    LOADER = "loader"
-    TRAIN = "train"
-
-
-class StepModeChoice(StrEnum):
-    """What a simulated step does."""
-
-    SLEEP = "sleep"
-    SPIN = "spin"
-
-
-class LauncherChoice(StrEnum):
-    """Launchers of Hydra."""
-
-    JOBLIB = "joblib"
-    SUBMITIT_LOCAL = "submitit-local"
-    SUBMITIT_SLURM = "submitit-slurm"
-    RAY = "ray"
-
-
-class FailOn(StrEnum):
-    """Verdicts that can be made to fail."""
-
-    INCONCLUSIVE = "inconclusive"
-
-
 def sweep_workers(
     command: Command = None,
     output: Output = None,
-    values: Annotated[
-        str | None,
-        typer.Option(
-            "--values",
-            metavar="N[,N]",
-            help="Numbers of workers to measure.",
-            show_default="0 and powers of two, by the usable cores",
-        ),
-    ] = None,
-    prefetch: Annotated[
-        str | None,
-        typer.Option(
-            "--prefetch",
-            metavar="N[,N]",
-            help="prefetch_factor, batches a worker. With this and the next options every combination is measured.",
-            show_default="as the program has it",
-        ),
-    ] = None,
-    persistent: Annotated[
-        str | None,
-        typer.Option(
-            "--persistent", metavar="on,off", help="persistent_workers.", show_default="as the program has it"
-        ),
-    ] = None,
-    pin: Annotated[
-        str | None,
-        typer.Option("--pin", metavar="on,off", help="pin_memory.", show_default="as the program has it"),
-    ] = None,
-    in_order: Annotated[
-        str | None,
-        typer.Option(
-            "--in-order", metavar="on,off", help="in_order (torch 2.6 and later).", show_default="as the program has it"
-        ),
-    ] = None,
-    start_method: Annotated[
-        str | None,
-        typer.Option(
-            "--start-method",
-            metavar="fork,spawn,forkserver",
-            help="How workers are started.",
-            show_default="as the program has it",
-        ),
-    ] = None,
-    loader: Annotated[
-        str,
-        typer.Option(
-            "--loader",
-            metavar="train|val|N",
-            help="Which DataLoader: the first that is trained on, the first that is evaluated, or that number in the "
-            "order in which they are iterated, from 0.",
-        ),
-    ] = "train",
-    mode: Annotated[
-        ModeChoice,
-        typer.Option(
-            "--mode", help="loader: rebuild the loader and drain it. train: let the program train with each setting."
-        ),
-    ] = ModeChoice.LOADER,
-    steps: Annotated[
-        int, typer.Option("--steps", metavar="N", help="Training steps of a trial of --mode train.")
-    ] = 200,
-    step_ms: Annotated[
-        float | None,
-        typer.Option(
-            "--step-ms",
-            metavar="MS",
-            help="Milliseconds of a training step without its data: what it waits is then measured too.",
-            show_default="not known",
-        ),
-    ] = None,
-    step_from: Annotated[
-        str | None,
-        typer.Option(
-            "--step-from",
-            metavar="REPORT|run",
-            help="Take the step's time from a baseline's report, or time it first in a short training run.",
-            show_default="not known",
-        ),
-    ] = None,
-    step_mode: Annotated[
-        StepModeChoice,
-        typer.Option(
-            "--step-mode", help="What a step of known time does: sleep, as when a GPU computes, or spin on a core."
-        ),
-    ] = StepModeChoice.SLEEP,
-    per_stage: Annotated[
-        bool, typer.Option("--per-stage", help="Time decode, transform and collate inside the workers.")
-    ] = False,
-    within: Annotated[
-        str,
-        typer.Option(
-            "--within", metavar="SHARE", help="Share of the best samples/s that may be given up for fewer workers."
-        ),
-    ] = "5%",
-    max_wait: Annotated[
-        str, typer.Option("--max-wait", metavar="SHARE", help="Share of a step of known time that may be waited.")
-    ] = "2%",
-    memory_budget: Annotated[
-        float | None,
-        typer.Option(
-            "--memory-budget",
-            metavar="GIB",
-            help="Recommend nothing that takes more memory, in GiB of PSS of the process tree.",
-            show_default="no limit",
-        ),
-    ] = None,
-    rounds: Annotated[
-        int, typer.Option("--rounds", metavar="N", help="Rounds that are made in any case, 3 or more.")
-    ] = 3,
-    max_rounds: Annotated[
-        int | None,
-        typer.Option(
-            "--max-rounds",
-            metavar="N",
-            help="Rounds that are made at most, while another could change the answer.",
-            show_default="twice --rounds",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            "--budget",
-            metavar="TIME",
-            help="Begin no round that would end later, as in 5m; trials are kept short enough for --rounds.",
-            show_default="no limit",
-        ),
-    ] = None,
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            metavar="SHARE",
-            help="Half width of the 95 % interval that a trial measures to, of its mean.",
-        ),
-    ] = "3%",
-    trial_time: Annotated[
-        str | None,
-        typer.Option(
-            "--trial-time",
-            metavar="TIME",
-            help="What a trial may measure for at most.",
-            show_default="20s, or what --budget leaves",
-        ),
-    ] = None,
-    cold: Annotated[
-        bool,
-        typer.Option(
-            "--cold",
-            help="Drop the files that a trial reads from the page cache before each (posix_fadvise, per file).",
-        ),
-    ] = False,
-    what_if: Annotated[
-        str | None,
-        typer.Option(
-            "--what-if",
-            metavar="N[,N]",
-            help="Simulate these numbers of workers from measured service times (turns --per-stage on).",
-            show_default="none",
-        ),
-    ] = None,
-    local_ranks: Annotated[
-        int,
-        typer.Option(
-            "--local-ranks", metavar="N", help="Copies of the program that run at once in each trial, as ranks."
-        ),
-    ] = 1,
-    rank_env: Annotated[
-        bool,
-        typer.Option(
-            "--rank-env", help="Tell each copy its RANK, LOCAL_RANK, WORLD_SIZE and MASTER_ADDR, as torchrun does."
-        ),
-    ] = False,
-    quiet_wait: Annotated[
-        str,
-        typer.Option(
-            "--quiet-wait",
-            metavar="TIME",
-            help="What may be waited in all for other programs to let the machine alone.",
-        ),
-    ] = "30s",
-    launcher: Annotated[
-        LauncherChoice | None,
-        typer.Option(
-            "--launcher",
-            help="Run each round as one job of this Hydra launcher, wholly on one node.",
-            show_default="here",
-        ),
-    ] = None,
-    launcher_option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--launcher-option",
-            metavar="KEY=VALUE",
-            help="A setting of hydra.launcher, as in partition=gpu. Repeat for more.",
-            show_default="none",
-        ),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume",
-            metavar="DIR",
-            help="Go on with the sweep in that folder (or its trials.jsonl); without -o into it.",
-            show_default="a new sweep",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", metavar="N", help="Of the order within the rounds.", show_default="by chance"),
-    ] = None,
-    fail_on: Annotated[
-        FailOn | None,
-        typer.Option("--fail-on", help="Exit 3 where the sweep carries no answer.", show_default="exit 0"),
-    ] = None,
+    values: Values = None,
+    prefetch: Prefetch = None,
+    persistent: Persistent = None,
+    pin: Pin = None,
+    in_order: InOrder = None,
+    start_method: StartMethod = None,
+    loader: Loader = "train",
+    mode: Mode = ModeChoice.LOADER,
+    steps: Steps = 200,
+    step_ms: StepMs = None,
+    step_from: StepFrom = None,
+    step_mode: StepMode = StepModeChoice.SLEEP,
+    per_stage: PerStage = False,
+    within: Within = "5%",
+    max_wait: MaxWait = "2%",
+    memory_budget: MemoryBudget = None,
+    rounds: Rounds = 3,
+    max_rounds: MaxRounds = None,
+    budget: Budget = None,
+    precision: Precision = "3%",
+    trial_time: TrialTime = None,
+    cold: Cold = False,
+    what_if: WhatIf = None,
+    local_ranks: LocalRanks = 1,
+    rank_env: RankEnv = False,
+    quiet_wait: QuietWait = "30s",
+    launcher: Launcher = None,
+    launcher_option: LauncherOption = None,
+    resume: Resume = None,
+    seed: Seed = None,
+    fail_on: FailOn = None,
     timeout: Timeout = 600.0,
     quiet: Quiet = False,
 ) -> None:
@@ -345,7 +169,7 @@ def sweep_workers(
     if not quiet:
         render_sweep(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
         print(f"report: {page}", file=sys.stderr)
-    raise typer.Exit(exit_code(report, fail_on_inconclusive=fail_on is FailOn.INCONCLUSIVE))
+    raise typer.Exit(exit_code(report, fail_on_inconclusive=fail_on is FailOnChoice.INCONCLUSIVE))
 
 
 def exit_code(report: "SweepReport", *, fail_on_inconclusive: bool) -> ExitCode:
