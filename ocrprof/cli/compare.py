@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ocrprof.cli.options import Output, Quiet, terminal_width, wants_color
-from ocrprof.errors import OcrprofError
+from ocrprof.errors import ExitCode, OcrprofError
 
 
 def compare(
@@ -55,4 +55,11 @@ def compare(
     if not quiet:
         render_comparison(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
         print(f"report: {page}", file=sys.stderr)
+    if report.verdict == "not_comparable":
+        refused = ", ".join(field.name for field in report.mismatches if field.tier == "refuse")
+        raise OcrprofError(
+            f"not judged: {refused} differ, so times cannot be compared",
+            hint="measure both on one machine, or judge them all the same: --allow-mismatch",
+            exit_code=ExitCode.NOT_COMPARABLE,
+        )
     raise typer.Exit(report.exit_code)

@@ -11,11 +11,11 @@ from ocrprof.results.compare_words import signed_seconds
 from ocrprof.results.model import Breakdown, ComparisonReport, ExactItem
 from ocrprof.units import format_seconds
 
-_NUM_BREAKDOWNS, _NUM_FIGURES, _NUM_ITEMS, _NUM_CHANGED, _NUM_CAUSES = 4, 8, 8, 12, 12
+_NUM_BREAKDOWNS, _NUM_FIGURES, _NUM_ITEMS, _NUM_CHANGED, _NUM_CAUSES, _NUM_DIFFER = 4, 6, 6, 8, 12, 10
 _BAR, _CAUSE = 6, 36
 _IN_FULL = ("phases",)
-_LEFT_OUT = ("modules",)
-"""Thousands: the terminal tells of their packages."""
+_LEFT_OUT = ("modules", "constructions", "packages, own time", "built", "metrics", "loads")
+"""What the terminal tells of by their packages, their causes, or their sources; the pages have all of it."""
 
 
 def render_comparison(report: ComparisonReport, *, stream: TextIO, color: bool, width: int = 80) -> None:
@@ -37,8 +37,7 @@ def render_comparison(report: ComparisonReport, *, stream: TextIO, color: bool, 
     lines += _sets(report, width=width)
     lines += _tables(report, width=width)
     lines += section("Configuration that differs", _changed(report, width=width))
-    differ = [facts.mismatch_sentence(one) for one in report.mismatches]
-    lines += section("What else differs", _bullets(differ, width=width))
+    lines += section("What else differs", _mismatches(report, width=width))
     lines += section("Notes", _bullets([plain(note) for note in report.notes], width=width))
     lines += [("", ""), *paragraph(facts.last_line(report), width=width, style="title")]
     write_lines(lines, stream=stream, color=color)
@@ -98,7 +97,7 @@ def _tables(report: ComparisonReport, *, width: int) -> list[Line]:
     lines: list[Line] = []
     for title, figures in report.tables.items():
         shown = figures if title in _IN_FULL else facts.most_changed(figures, most=_NUM_FIGURES)
-        if not shown:
+        if not shown or title in _LEFT_OUT or title.endswith("each part"):
             continue
         rows = [("base", "now", "change", "", "")]
         rows += [
@@ -115,6 +114,12 @@ def _tables(report: ComparisonReport, *, width: int) -> list[Line]:
         if len(figures) > len(shown):
             lines.append((f"  {len(figures) - len(shown)} more, equal or less changed, in the report", "dim"))
     return lines
+
+
+def _mismatches(report: ComparisonReport, *, width: int) -> list[Line]:
+    told = [facts.mismatch_sentence(one) for one in report.mismatches]
+    lines = _bullets(told[:_NUM_DIFFER], width=width)
+    return [*lines, (f"  … {len(told) - _NUM_DIFFER} more in the report", "dim")] if told[_NUM_DIFFER:] else lines
 
 
 def _changed(report: ComparisonReport, *, width: int) -> list[Line]:
@@ -150,6 +155,7 @@ def _judged(report: ComparisonReport, *, width: int) -> list[Line]:
     lines += _bullets(
         [f"{figures_check.metric_name(one.name)}: {one.reason}" for one in report.judged if one.reason], width=width
     )
+    lines += _bullets([facts.why_not_judged(report)], width=width)
     if report.test:
         lines += paragraph(report.test, width=width, indent="  ", style="dim")
     return section("Judged", lines)

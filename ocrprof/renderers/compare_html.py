@@ -46,9 +46,7 @@ def _breakdown(breakdown: Breakdown, number: int, report: ComparisonReport) -> S
         for cause in breakdown.causes
     ]
     picture = waterfall(steps, total=breakdown.difference_seconds, label=f"causes of {breakdown.name}")
-    rows = [_cause_row(cause, report) for cause in breakdown.causes]
-    titles = ["seconds", "cause", "phase", "", "where"]
-    told = table(titles, rows, align="rllll") if rows else None
+    told = _cause_table(breakdown.causes, report) if steps else None
     note = (
         "Exclusive seconds: what is loaded or built inside something else counts there alone. Faint: inside the noise."
     )
@@ -60,6 +58,15 @@ def _breakdown(breakdown: Breakdown, number: int, report: ComparisonReport) -> S
         told,
         anchor=f"why{number}",
     )
+
+
+def _cause_table(causes: list[Cause], report: ComparisonReport) -> Html:
+    """Without the columns that are empty."""
+    rows = [_cause_row(cause, report) for cause in causes]
+    titles = ["seconds", "cause", "phase", "", "where"]
+    kept = [number for number in range(len(titles)) if any(row[number] != code("") and row[number] for row in rows)]
+    shown = [[row[number] for number in kept] for row in rows]
+    return table([titles[number] for number in kept], shown, align="".join("rllll"[number] for number in kept))
 
 
 def _cause_row(cause: Cause, report: ComparisonReport) -> list[str]:
@@ -162,4 +169,5 @@ def _judged(report: ComparisonReport) -> Section | None:
     ]
     titles = ["verdict", "figure", "worse by", "95 % interval", "p"]
     told = table(titles, rows, align="llrrr") if rows else None
-    return section("Judged", told, paragraph(report.test, class_="note") if report.test else None, anchor="judged")
+    small = [text for text in (facts.why_not_judged(report), report.test) if text]
+    return section("Judged", told, *(paragraph(text, class_="note") for text in small), anchor="judged")

@@ -120,4 +120,5 @@ def _judged(report: ComparisonReport) -> list[str]:
         for one in report.judged
     ]
     table = table_block(["", "figure", "worse by", "95 % interval", "p", ""], rows, align="llrrrl") if rows else []
-    return ["### Judged", "", *table, *(["", words(report.test)] if report.test else [])]
+    told = [text for text in (facts.why_not_judged(report), report.test) if text]
+    return ["### Judged", "", *table, *(["", words(" ".join(told))] if told else [])]

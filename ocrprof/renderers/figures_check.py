@@ -306,7 +306,8 @@ def next_steps(report: CheckReport) -> list[str]:
             f"Find the cause: `ocrprof startup -o OLD -- {command}` on the base and again on the candidate, "
             "then `ocrprof compare OLD NEW` splits the difference into causes, with file and line."
         )
-    found += _about_inconclusive(report)
+    if report.verdict == "inconclusive":
+        found += _about_inconclusive(report)
     if any(budget.kept is False for budget in report.budgets):
         found.append("A budget is a limit that you set: raise it with `--budget`, or take out what breaks it.")
     return found
@@ -314,7 +315,10 @@ def next_steps(report: CheckReport) -> list[str]:
 
 def _about_exact(report: CheckReport, command: str) -> list[str]:
     for change in exact_changes(report):
-        if change.added and change.verdict == "regressed":
+        # Within an allowance, new imports are still the first suspect of what became slower.
+        if change.added and (
+            change.verdict == "regressed" or (report.verdict == "regressed" and is_of_imports(change))
+        ):
             first = groups(change, change.added)[0]
             where = place(first.location, cwd=report.target.cwd)
             if is_of_imports(change):

@@ -159,6 +159,12 @@ def last_line(report: ComparisonReport) -> str:
     return f"{verdict}{plain(report.headline)}"
 
 
+def why_not_judged(report: ComparisonReport) -> str:
+    """`not judged: processor, GPUs differ`; nothing where it was."""
+    refused = [field.name for field in report.mismatches if field.tier == "refuse"]
+    return f"Not judged: {', '.join(refused)} differ." if report.verdict == "not_comparable" else ""
+
+
 def set_names(report: ComparisonReport) -> Sequence[tuple[str, str, bool]]:
     """Heading, key and whether it came, of every set in which the two differ."""
     found = []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ocrprof.results.check_fingerprint import differences
 from ocrprof.results.model import AnyReport, BaselineReport, CheckReport, Environment, FingerprintField, StartupReport
+from ocrprof.units import format_bytes
 
 _ARGUMENTS_SHOWN = 400
 
@@ -57,7 +58,7 @@ def _surroundings(report: AnyReport) -> dict[str, str]:
     environment = report.environment
     return {
         "kernel": environment.os,
-        "memory bytes": str(environment.memory_bytes),
+        "memory": format_bytes(environment.memory_bytes),
         "interpreter": report.target.argv[0] if report.target.argv else "",
         "folder": report.target.cwd,
         "ocrprof": report.tool.version,

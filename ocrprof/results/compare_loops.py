@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from ocrprof.results.compare_pieces import nanoseconds
+from ocrprof.results.compare_pieces import nanoseconds, without_rounding
 from ocrprof.results.compare_spread import known, single
 from ocrprof.results.model import (
     BaselineReport,
@@ -48,7 +48,7 @@ def _breakdown(title: str, base: LoopStatistics, candidate: LoopStatistics) -> B
     }
     causes = [_part_cause(name, ns, parts).model_copy(update={"location": locations.get(name)})
               for name, ns in changes.items() if ns]  # fmt: skip
-    rest_ns = total_ns - sum(changes.values())
+    causes, rest_ns = without_rounding(causes, total_ns - sum(changes.values()))
     if rest_ns:
         causes.append(Cause(name=_NOT_COUNTED, kind="rest", seconds=rest_ns / 1e9))
     return Breakdown(

@@ -10,31 +10,42 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ocrprof.results.intervals import Interval, innermost
-from ocrprof.results.model import Construction, Instantiation, Location, Segment, StartupReport
+from ocrprof.results.model import Cause, Construction, Instantiation, Location, Segment, StartupReport
 from ocrprof.results.startup import representative
 
-Kind = Literal["module", "built", "own_code"]
+Kind = Literal["module", "built", "own_code", "phase"]
+
+_ROUNDING_NS = 1000
+"""What sums of rounded seconds may miss; nobody is to read of it as a cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one stretch of time belongs to: a module by its name, something built by its class, a phase's own code."""
+    """What one stretch of time belongs to: a module by its name, something built by its class, a phase's own code.
+
+    A whole phase where nothing more is known.
+    """
 
     phase: str
     kind: Kind
     name: str
 
 
-def pieces_of(report: StartupReport) -> dict[Piece, int]:
-    """Nanoseconds of each piece of the run that the tables tell of.
+def has_timeline(report: StartupReport) -> bool:
+    """Whether it is known when each phase was: not in reports of older versions, nor where nothing was recorded."""
+    return bool(_lane(report.timeline))
 
-    They add up to that run; of a report without a timeline, of an older version, they are whole phases.
-    """
+
+def whole_phases(report: StartupReport) -> dict[Piece, int]:
+    """Nanoseconds of each phase of the run that the tables tell of, whatever went on in it; they add up to the run."""
+    index = representative(report.runs)
+    phases = [] if index is None else report.runs[index].phases
+    return {Piece(phase.name, "phase", phase.name): nanoseconds(phase.seconds) for phase in phases}
+
+
+def pieces_of(report: StartupReport) -> dict[Piece, int]:
+    """Nanoseconds of each piece of the run that the tables tell of; they add up to it. The report has a timeline."""
     lane = _lane(report.timeline)
-    if not lane:
-        index = representative(report.runs)
-        phases = [] if index is None else report.runs[index].phases
-        return {Piece(phase.name, "own_code", phase.name): nanoseconds(phase.seconds) for phase in phases}
     things = list(_things(report, main_pid=lane[-1].pid))
     edges = [nanoseconds(lane[0].start_seconds), *(nanoseconds(one.start_seconds + one.seconds) for one in lane)]
     labelled = [Interval(one.start_ns, one.end_ns, str(number)) for number, (one, _, _) in enumerate(things)]
@@ -54,6 +65,15 @@ def pieces_of(report: StartupReport) -> dict[Piece, int]:
 def nanoseconds(seconds: float) -> int:
     """To the nearest one, in which sums are exact."""
     return round(seconds * 1e9)
+
+
+def without_rounding(causes: list[Cause], rest_ns: int) -> tuple[list[Cause], int]:
+    """The causes, the first of them with what rounding left over, and what is left then: nothing, or a real rest."""
+    if not causes or not 0 < abs(rest_ns) <= _ROUNDING_NS:
+        return causes, rest_ns
+    largest = max(causes, key=lambda cause: abs(cause.seconds))
+    corrected = largest.model_copy(update={"seconds": (nanoseconds(largest.seconds) + rest_ns) / 1e9})
+    return [corrected if cause is largest else cause for cause in causes], 0
 
 
 def built_at(report: StartupReport, name: str) -> Location | None:

@@ -22,6 +22,9 @@ from ocrprof.results.model import (
 )
 from ocrprof.results.stats import bootstrap_ci95
 
+_PHASE_METRICS = "startup."
+"""Metrics of a check that are phases of the start, exclusive, begin with it."""
+
 
 def setting_name(setting: LoaderSetting) -> str:
     """`4 workers`, and what else the setting says: `4 workers, prefetch_factor 4`."""
@@ -203,11 +206,11 @@ def check_tables(base: CheckReport, candidate: CheckReport) -> dict[str, list[Co
         )
         for name, info in infos.items()
     ]
-    exact = [{one.name: one.candidate for one in report.exact} for report in (base, candidate)]
+    exact = [_exact_values(base, arm=first_arm), _exact_values(candidate, arm="candidate")]
     names = dict.fromkeys([*exact[0], *exact[1]])
     ratios = [{one.name: one for one in report.metrics} for report in (base, candidate)]
     return {
-        "metrics": known(values),
+        "metrics of the launches": known(values),
         "exact metrics": known([single(name, exact[0].get(name), exact[1].get(name), unit="count") for name in names]),
         "slowdown that each check found": known(
             [
@@ -218,6 +221,32 @@ def check_tables(base: CheckReport, candidate: CheckReport) -> dict[str, list[Co
         if not same_session(base, candidate)
         else [],
     }
+
+
+def _exact_values(report: CheckReport, *, arm: str) -> dict[str, float | None]:
+    return {one.name: one.base if arm == "base" else one.candidate for one in report.exact}
+
+
+def check_breakdowns(base: CheckReport, candidate: CheckReport) -> list[Breakdown]:
+    """The time to the milestone by phase, of both arms of one check or of the candidates of two; means."""
+    first_arm = "base" if same_session(base, candidate) else "candidate"
+    infos = {info.name: info for info in (*base.metric_infos, *candidate.metric_infos)}
+    total = next((name for name in infos if name.startswith("time_to_")), None)
+    phases = [name for name in infos if name.startswith(_PHASE_METRICS)]
+    if total is None or not phases:
+        return []
+    parts = [
+        [_launch_parts(launch, total, phases) for launch in report.launches if launch.arm == arm and launch.pair
+         and total in launch.values]
+        for report, arm in ((base, first_arm), (candidate, "candidate"))
+    ]  # fmt: skip
+    name = total.removesuffix("_seconds").replace("_", " ")
+    return [parts_breakdown(name, parts[0], parts[1], of="runs")] if all(parts) else []
+
+
+def _launch_parts(launch: Launch, total: str, phases: Iterable[str]) -> dict[str, float]:
+    known_parts = {name.removeprefix(_PHASE_METRICS): launch.values[name] for name in phases if name in launch.values}
+    return {**known_parts, "other phases": launch.values[total] - sum(known_parts.values())}
 
 
 def same_session(base: CheckReport, candidate: CheckReport) -> bool:

@@ -4,7 +4,15 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from ocrprof.results.compare_pieces import Piece, built_at, nanoseconds, pieces_of
+from ocrprof.results.compare_pieces import (
+    Piece,
+    built_at,
+    has_timeline,
+    nanoseconds,
+    pieces_of,
+    whole_phases,
+    without_rounding,
+)
 from ocrprof.results.compare_spread import difference_ci95, figure, is_inside, known, noise_of_one_run, single
 from ocrprof.results.import_graph import first_loads, top_level
 from ocrprof.results.model import (
@@ -74,7 +82,9 @@ class _Causes:
 
     def __init__(self, base: StartupReport, candidate: StartupReport) -> None:
         self._base, self._candidate = base, candidate
-        self._pieces = pieces_of(base), pieces_of(candidate)
+        known_when = has_timeline(base) and has_timeline(candidate)
+        cut = pieces_of if known_when else whole_phases
+        self._pieces = cut(base), cut(candidate)
         self._modules = tuple(first_loads(report.imports) for report in (base, candidate))
         self._packages = tuple({row.package: row for row in report.packages} for report in (base, candidate))
         self._noise = _phase_noise(base, candidate)
@@ -97,6 +107,7 @@ class _Causes:
                 small.setdefault(cause.phase or "", []).append(cause)
         causes += [self._gathered(phase, of_phase) for phase, of_phase in small.items()]
         rest_ns = total_ns - sum(nanoseconds(cause.seconds) for cause in causes)
+        causes, rest_ns = without_rounding(causes, rest_ns)
         if rest_ns:
             causes.append(
                 Cause(
@@ -115,8 +126,8 @@ class _Causes:
             if piece.kind == "built" and change_ns:
                 location = built_at(self._candidate, piece.name) or built_at(self._base, piece.name)
                 causes.append(self._cause(piece.name, "built", change_ns, phase=piece.phase, location=location))
-            elif piece.kind == "own_code" and change_ns:
-                causes.append(self._cause(piece.name, "own_code", change_ns, phase=piece.phase))
+            elif piece.kind in ("own_code", "phase") and change_ns:
+                causes.append(self._cause(piece.name, piece.kind, change_ns, phase=piece.phase))
         return causes
 
     def _of_imports(self, modules: Mapping[Piece, int]) -> list[Cause]:

@@ -40,4 +40,6 @@ def cause_name(cause: Cause) -> str:
             return f"building {cause.name}"
         case "own_code":
             return _PHASE_WORDS.get(cause.name, f"{cause.name.replace('_', ' ')}, its own code")
+        case "phase":
+            return f"{cause.name.replace('_', ' ')}, the whole phase"
     return f"{cause.name} of {cause.phase.replace('_', ' ')}" if cause.phase else cause.name

@@ -16,7 +16,9 @@ class Cause(Value):
     """
 
     name: str
-    kind: Literal["gained", "lost", "more_modules", "fewer_modules", "slower", "faster", "built", "own_code", "rest"]
+    kind: Literal[
+        "gained", "lost", "more_modules", "fewer_modules", "slower", "faster", "built", "own_code", "phase", "rest"
+    ]
     seconds: float
     phase: str | None = None
     location: Location | None = None
