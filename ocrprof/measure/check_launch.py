@@ -97,8 +97,12 @@ class Launcher:
         return f"time_to_{self._plan.probe or self.until}".replace("-", "_")
 
     def _settings(self, *, counted: bool) -> Mapping[str, str]:
-        settings = {"OCRPROF_LEVEL": "full", "OCRPROF_WORK": "1"} if counted else {"OCRPROF_LEVEL": "light"}
         loop = self._plan.loop
+        settings = {"OCRPROF_LEVEL": "light"}
+        if counted:
+            # Calls tell what is done again in later epochs; up to a first step there are none.
+            wanted = "calls" if loop is not None or self._plan.until == "exit" else "files"
+            settings = {"OCRPROF_LEVEL": "full", "OCRPROF_WORK": wanted}
         if loop is None:
             return settings
         return settings | {

@@ -63,7 +63,7 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     recorder: Recorder = core.Recorder(writer, load, modules_at_start, dict(os.environ))
     recorder.started = began
     _describe(recorder, role=_role())
-    if "OCRPROF_ASKED_LOADER" in os.environ:
+    if "OCRPROF_CONFIG_SOURCES" in os.environ:
         HOOKS.update(load("config_source").HOOKS)
     if "OCRPROF_SWEEP" in os.environ:
         HOOKS.update(load("sweep").hooks(os.environ["OCRPROF_SWEEP"]))
@@ -85,8 +85,9 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     load("stop").register_exit(recorder)
     load("exits").install(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
-    if os.environ.get("OCRPROF_WORK") == "1":
-        load("work").install(recorder)  # behind the line above: what it does after a fork comes after that
+    if "OCRPROF_WORK" in os.environ:
+        # Behind the line above: what it does after a fork comes after that.
+        load("work").install(recorder, os.environ["OCRPROF_WORK"])
     recorder.start_ns = recorder.now() - began
     return recorder
 

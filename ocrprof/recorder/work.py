@@ -1,8 +1,8 @@
 """The work of a run in numbers that do not depend on time: image files opened, calls of the program's own functions.
 
-In a run of its own, which it slows down. From Python 3.12 on calls are seen by `sys.monitoring`, before that by
-`sys.setprofile` in the main thread of each process; a profiler that the program sets itself is given way to. Files that
-a C library opens by itself are not seen, but for those of `cv2.imread`.
+In a run of its own, which counting calls slows down. From Python 3.12 on they are seen by `sys.monitoring`, before that
+by `sys.setprofile` in the main thread of each process, at rest while modules load; a profiler that the program sets
+itself is given way to. Files that a C library opens by itself are not seen, but for those of `cv2.imread`.
 """
 
 import os
@@ -24,13 +24,14 @@ _MAX_FUNCTIONS = 5000
 _works: "dict[int, _Work]" = {}
 
 
-def install(recorder: "Recorder") -> None:
-    """Starts counting in this process and in those that it forks; files are written as they are opened."""
+def install(recorder: "Recorder", wanted: str) -> None:
+    """Starts counting in this process and in those that it forks: files as they are opened; with `calls`, calls too."""
     work = _works[id(recorder)] = _Work(recorder)
-    recorder.at_end.append(work.write)
     sys.addaudithook(work.hook)
-    os.register_at_fork(after_in_child=work.restart)
-    work.watch_calls()
+    if wanted == "calls":
+        recorder.at_end.append(work.write)
+        os.register_at_fork(after_in_child=work.restart)
+        work.watch_calls()
 
 
 def patch_cv2(recorder: "Recorder", module: "ModuleType") -> None:
@@ -92,6 +93,7 @@ class _Work:
                 self._recorder.note("the program is profiled by something else: its calls are not counted")
                 return
             sys.setprofile(self.profile)
+            self._rest_in_loads()
             return
         tool = next((one for one in (3, 4, 5) if monitoring.get_tool(one) is None), None)
         if tool is None:
@@ -100,6 +102,26 @@ class _Work:
         monitoring.use_tool_id(tool, "ocrprof")
         monitoring.register_callback(tool, monitoring.events.PY_START, self.started)
         monitoring.set_events(tool, monitoring.events.PY_START)
+
+    def _rest_in_loads(self) -> None:
+        """Most of the calls of a start are made there, and next to none of them is the program's."""
+        bootstrap: Any = sys.modules["_frozen_importlib"]
+        original = getattr(bootstrap, "_find_and_load", None)
+        if original is None:
+            return
+        modules = sys.modules
+
+        def _find_and_load(name: str, import_: object) -> object:
+            if name in modules or sys.getprofile() != self.profile:
+                return original(name, import_)
+            sys.setprofile(None)
+            try:
+                return original(name, import_)
+            finally:
+                if sys.getprofile() is None:
+                    sys.setprofile(self.profile)
+
+        bootstrap._find_and_load = self._recorder.load("imports").trimmed(_find_and_load)
 
     def profile(self, frame: "FrameType", event: str, arg: object) -> None:
         """What `sys.setprofile` calls, also for functions of C."""

@@ -9,7 +9,7 @@ from ocrprof.records import ProcessRecords
 from ocrprof.results.check_fingerprint import workload_hash
 from ocrprof.results.configuration import composed_config, logged_metrics
 from ocrprof.results.epochs import build_epochs
-from ocrprof.results.import_graph import owners_of, top_level
+from ocrprof.results.import_graph import owners_of, program_imports, top_level
 from ocrprof.results.model import ExactFacts, ImportRow, Instantiation, Location
 from ocrprof.results.phases import main_process
 from ocrprof.results.startup import StartupTables
@@ -100,13 +100,17 @@ def _same(before: object, after: object) -> bool:
 
 
 def _import_sets(rows: Sequence[ImportRow], *, root: Path) -> dict[str, dict[str, str | None]]:
-    """Modules by whose they are, and installed packages: each with the line that asked first, in order of loading."""
+    """Modules by whose they are, and installed packages, in order of loading.
+
+    Each with the line that asked first: of a library's the program's line behind it, where there is one.
+    """
     owners = owners_of(rows)
+    lines = {row.module: one.line for one in program_imports(rows, owners=owners) for row in one.rows}
     sets: dict[str, dict[str, str | None]] = {"eager_packages": {}, "modules": {}, "own_modules": {}}
     for row in rows:
         if not row.ok or row.kind == "library":
             continue
-        package, place = top_level(row.module), _place(row.importer, root)
+        package, place = top_level(row.module), _place(lines.get(row.module, row.importer), root)
         is_own = owners[package] == "program"
         sets["own_modules" if is_own else "modules"].setdefault(row.module, place)
         if owners[package] == "installed":
