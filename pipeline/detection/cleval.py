@@ -13,15 +13,16 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from pipeline.compiled import Kernels, checked_kernels
+from pipeline.detection.cleval_batch import ImageBoxes
 from pipeline.detection.cleval_core import (
     COUNTER_NAMES,
     CLEvalSettings,
     Counters,
-    count_image,
-    count_image_by_scale,
+    count_images,
     detection_scores,
     end_to_end_scores,
 )
+from pipeline.detection.cleval_geometry import Ints
 
 # Bin edges of `cleval` 0.1.1: text height as a share of the image's longer side.
 SCALE_BINS = (0.0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.1, 0.5, 1.0)
@@ -127,22 +128,20 @@ class CLEval(Metric):
         """
         num_images = len(gt_quads)
         self._check_arguments(num_images, det_quads, gt_texts, gt_ignore, det_texts, source_sizes)
-        rows = []
-        for index in range(num_images):
-            try:
-                counters = self._count_image(
-                    _outlines(det_quads[index]),
-                    _outlines(gt_quads[index]),
-                    gt_texts=None if gt_texts is None else gt_texts[index],
-                    gt_ignore=None if gt_ignore is None else _array(gt_ignore[index]),
-                    det_texts=None if det_texts is None else det_texts[index],
-                    source_size=None if source_sizes is None else source_sizes[index],
-                )
-            except ValueError as error:
-                raise ValueError(f"image {index} of the batch: {error}") from error
-            rows.append(counters)
-        if rows:
-            self._add(rows)
+        images = [
+            ImageBoxes(
+                _outlines(det_quads[index]),
+                _outlines(gt_quads[index]),
+                None if gt_texts is None else gt_texts[index],
+                None if gt_ignore is None else _array(gt_ignore[index]),
+                None if det_texts is None else det_texts[index],
+                None if source_sizes is None else max(source_sizes[index]),
+            )
+            for index in range(num_images)
+        ]
+        if images:
+            counts = count_images(images, settings=self.settings, scale_bins=self.scale_bins, kernels=self.kernels)
+            self._add(counts)
 
     def _check_arguments(
         self,
@@ -170,29 +169,15 @@ class CLEval(Metric):
         if self.scale_bins and source_sizes is None:
             raise ValueError("scale_wise=True needs source_sizes")
 
-    def _count_image(
-        self, det_quads: Any, gt_quads: Any, *, source_size: tuple[int, int] | None, **texts_and_ignore: Any
-    ) -> list[Counters]:
-        """Counters of one image: of all its boxes, then of each scale bin."""
-        if self.scale_bins is None:
-            return [count_image(det_quads, gt_quads, settings=self.settings, kernels=self.kernels, **texts_and_ignore)]
-        return count_image_by_scale(
-            det_quads,
-            gt_quads,
-            scale_bins=self.scale_bins,
-            longer_side=max(source_size),
-            settings=self.settings,
-            kernels=self.kernels,
-            **texts_and_ignore,
-        )
-
-    def _add(self, images: list[list[Counters]]) -> None:
-        counts = torch.tensor([[counters.as_row() for counters in rows] for rows in images], dtype=torch.int64)
+    def _add(self, counted: Ints) -> None:
+        """Add up counters of images (B, 1 + number of scale bins, number of counters)."""
+        counts = torch.from_numpy(counted)
         self.counts = self.counts + counts.sum(dim=0).to(self.counts.device)
-        self.num_images = self.num_images + len(images)
+        self.num_images = self.num_images + len(counted)
         if self.keep_image_counters:
             self.image_counts.append(counts[:, 0].to(self.counts.device))
         if self.average == "image":
+            images = [[Counters(*row) for row in rows] for rows in counted.tolist()]
             scores = torch.tensor([[self._scores(row) for row in rows] for rows in images], dtype=torch.float64)
             is_scored = torch.tensor([[_is_scored(row) for row in rows] for rows in images])
             self.score_sums = self.score_sums + scores.sum(dim=0).to(self.score_sums.device)

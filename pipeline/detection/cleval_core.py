@@ -22,30 +22,22 @@ the other.
 
 from __future__ import annotations
 
-import itertools
 import operator
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.compiled import Kernels, LazyKernels
-from pipeline.detection.cleval_geometry import (
-    Bools,
-    Floats,
-    Ints,
-    Outlines,
-    Polygons,
-    box_scales,
-    pack_polygons,
-)
+from pipeline.detection.cleval_batch import ImageBoxes, as_quads, dont_care, ignores_by_scale, pack_batch
+from pipeline.detection.cleval_geometry import Ints, Outlines, Polygons, pack_polygons
 from pipeline.detection.cleval_plain import count_outlines
-from pipeline.detection.cleval_transcripts import Matches, count_transcripts
+from pipeline.detection.cleval_transcripts import count_transcripts
 
-DONT_CARE_TEXT = "###"
 # Compiled for quadrilaterals; other outlines stay here.
 _KERNELS = LazyKernels("pipeline.detection.cleval_kernels")
 
@@ -144,8 +136,8 @@ def count_image(
     unless `gt_texts` and `det_texts` are both given. Raises ValueError, naming the box, for an outline that is not
     (n >= 3, 2) finite numbers, and for lists of unequal length. `kernels` is what `pipeline.compiled` makes of it.
     """
-    given = _Given(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts)
-    return _count_rows(given, settings, kernels)[0]
+    image = _checked(ImageBoxes(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts), settings)
+    return Counters(*_count([image], settings, kernels, scale_bins=None)[0, 0].tolist())
 
 
 def count_image_by_scale(
@@ -165,111 +157,106 @@ def count_image_by_scale(
     A box's scale is the short side of its minimum-area rectangle over the image's `longer_side` in pixels. In a bin,
     ground truth of another scale is don't-care. All bins share one pass over the geometry.
     """
-    given = _Given(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts)
-    scales = box_scales(_pack("ground-truth", gt_polygons), longer_side=longer_side)
-    in_bins = [(scales >= low) & (scales <= high) for low, high in itertools.pairwise(scale_bins)]
-    return _count_rows(given, settings, kernels, in_bins=in_bins)
+    image = ImageBoxes(det_polygons, gt_polygons, gt_texts, gt_ignore, det_texts, longer_side)
+    rows = _count([_checked(image, settings)], settings, kernels, scale_bins=scale_bins)[0]
+    return [Counters(*row) for row in rows.tolist()]
 
 
-class _Given(NamedTuple):
-    """The arguments of one image, as they came."""
+def count_images(
+    images: Sequence[ImageBoxes],
+    *,
+    settings: CLEvalSettings = DEFAULT_SETTINGS,
+    scale_bins: Sequence[float] | None = None,
+    kernels: Kernels = "auto",
+) -> Ints:
+    """Counters (B, 1 + number of bins, 12) of a batch, in the order of `COUNTER_NAMES`: of each image, then its bins.
 
-    det_polygons: Outlines
-    gt_polygons: Outlines
-    gt_texts: Sequence[str] | None
-    gt_ignore: NDArray[np.bool_] | Sequence[bool] | None
-    det_texts: Sequence[str] | None
+    What `count_image` and `count_image_by_scale` count, in one compiled call. Sum over the first axis for the batch;
+    ValueError names the image by its place in the batch.
+    """
+    checked = []
+    for index, image in enumerate(images):
+        try:
+            checked.append(_checked(image, settings))
+        except ValueError as error:
+            raise ValueError(f"image {index} of the batch: {error}") from error
+    return _count(checked, settings, kernels, scale_bins=scale_bins, names_images=True)
 
 
-def _count_rows(
-    given: _Given, settings: CLEvalSettings, kernels: Kernels, *, in_bins: Sequence[Bools] = ()
-) -> list[Counters]:
-    """Counters of the image, then with only those boxes that are in each bin, (N,) bool."""
-    num_det, num_gt = len(given.det_polygons), len(given.gt_polygons)
-    gt_texts = _cased("gt_texts", given.gt_texts, num_gt, settings)
-    det_texts = _cased("det_texts", given.det_texts, num_det, settings)
-    ignore = _ignore_mask(given.gt_ignore, gt_texts, num_gt)
-    compares_texts = gt_texts is not None and det_texts is not None
-    rows, matches = _count_boxes(
-        given,
-        kernels,
-        lengths=np.array([] if gt_texts is None else [len(text) for text in gt_texts], dtype=np.int64),
-        ignores=np.stack([ignore, *(ignore | ~in_bin for in_bin in in_bins)]) if in_bins else ignore[None],
-        constants=(float(settings.vertical_aspect_ratio_thresh), float(settings.ap_constraint)),
-        keeps_matches=compares_texts,
+def _checked(image: ImageBoxes, settings: CLEvalSettings) -> ImageBoxes:
+    """The image with its transcripts in the case that counts; ValueError where lists are of unequal length."""
+    num_gt = len(image.gt_polygons)
+    if image.gt_ignore is not None and len(image.gt_ignore) != num_gt:
+        raise ValueError(f"gt_ignore has {len(image.gt_ignore)} entries for {num_gt} boxes")
+    return image._replace(
+        gt_texts=_cased("gt_texts", image.gt_texts, num_gt, settings),
+        det_texts=_cased("det_texts", image.det_texts, len(image.det_polygons), settings),
     )
-    if not compares_texts:
-        return [Counters(*row) for row in rows]
-    transcripts = [count_transcripts(gt_texts, det_texts, each) for each in matches]
-    return [
-        Counters(*row, num_total, num_found, num_total - num_found)
-        for row, (num_total, num_found) in zip(rows, transcripts, strict=True)
-    ]
 
 
-def _count_boxes(
-    given: _Given,
+def _count(
+    images: Sequence[ImageBoxes],
+    settings: CLEvalSettings,
     kernels: Kernels,
     *,
-    lengths: Ints,
-    ignores: Bools,
-    constants: tuple[float, float],
-    keeps_matches: bool,
-) -> tuple[list[list[int]], list[Matches]]:
-    """The nine detection counters and the matches for each row of `ignores` (R, N), by kernels or in NumPy."""
+    scale_bins: Sequence[float] | None,
+    names_images: bool = False,
+) -> Ints:
+    """Counters (B, R, 12) of checked images, by kernels where these take the outlines, or in NumPy."""
+    counted = np.full((len(images), len(scale_bins) if scale_bins else 1, len(COUNTER_NAMES)), -1, dtype=np.int64)
     compiled = _KERNELS.take(kernels)
-    quads = compiled and _as_quads(given)
-    if compiled and quads:
-        counters, packed = compiled.count_quads(*quads, lengths, ignores, *constants, keeps_matches)
-        rows: list[list[int]] = counters.tolist()
-        if rows[0][0] >= 0:  # else a coordinate is not finite, of which the plain code says more
-            return rows, _unpacked(packed, num_rows=len(rows)) if keeps_matches else []
-    start = time.perf_counter()
-    counted = count_outlines(
-        _pack("detected", given.det_polygons),
-        _pack("ground-truth", given.gt_polygons),
-        lengths=lengths,
-        ignores=list(ignores),
-        vertical_aspect_ratio_thresh=constants[0],
-        ap_constraint=constants[1],
-    )
-    _KERNELS.spend(time.perf_counter() - start)
+    if compiled is not None:
+        _count_compiled(compiled, images, settings, scale_bins, counted)
+    for index in np.flatnonzero(counted[:, 0, 0] < 0).tolist():
+        start = time.perf_counter()
+        try:
+            counted[index] = _count_plainly(images[index], settings, scale_bins)
+        except ValueError as error:
+            raise ValueError(f"image {index} of the batch: {error}" if names_images else str(error)) from error
+        _KERNELS.spend(time.perf_counter() - start)
     return counted
 
 
-def _unpacked(packed: Ints, *, num_rows: int) -> list[Matches]:
-    """Matches of each row from the vector that `cleval_kernels.count_quads` makes."""
-    num_pairs, num_covers = packed[:2].tolist()
-    covers = 2 + 2 * num_pairs
-    rows = covers + 2 * num_covers
-    ignores = rows + num_rows * num_pairs
-    matched = packed[rows:ignores].reshape(num_rows, -1).astype(bool)
-    det_ignore = packed[ignores:].reshape(num_rows, -1).astype(bool)
-    return [
-        Matches(
-            packed[2 : 2 + num_pairs],
-            packed[2 + num_pairs : covers],
-            matched[row],
-            det_ignore[row],
-            packed[covers : covers + num_covers],
-            packed[covers + num_covers : rows],
-        )
-        for row in range(num_rows)
-    ]
+def _count_compiled(
+    compiled: ModuleType,
+    images: Sequence[ImageBoxes],
+    settings: CLEvalSettings,
+    scale_bins: Sequence[float] | None,
+    counted: Ints,
+) -> None:
+    """Fills the rows of `counted` for images of finite quadrilaterals, and leaves -1 in the others."""
+    quads = {}
+    for index, image in enumerate(images):
+        det, gt = as_quads(image.det_polygons), as_quads(image.gt_polygons)
+        if det is not None and gt is not None:
+            quads[index] = det, gt
+    for compares_texts in (False, True):
+        group = [index for index in quads if images[index].compares_texts is compares_texts]
+        if group:
+            batch = pack_batch(
+                [images[index] for index in group], [quads[index] for index in group], scale_bins=scale_bins
+            )
+            constants = float(settings.vertical_aspect_ratio_thresh), float(settings.ap_constraint)
+            counted[group] = compiled.count_batch(*batch, *constants)
 
 
-def _as_quads(given: _Given) -> tuple[Floats, Floats] | None:
-    """Detections and ground truth, (N, 4, 2) contiguous; None where an outline has another shape."""
-    quads = []
-    for outlines in (given.det_polygons, given.gt_polygons):
-        try:
-            array = np.ascontiguousarray(outlines, dtype=np.float64) if len(outlines) else np.zeros((0, 4, 2))
-        except ValueError:  # outlines of unequal lengths
-            return None
-        if array.shape[1:] != (4, 2):
-            return None
-        quads.append(array)
-    return quads[0], quads[1]
+def _count_plainly(
+    image: ImageBoxes, settings: CLEvalSettings, scale_bins: Sequence[float] | None
+) -> list[tuple[int, ...]]:
+    det, gt = _pack("detected", image.det_polygons), _pack("ground-truth", image.gt_polygons)
+    longer_side = 1.0 if image.longer_side is None else image.longer_side
+    rows, matches = count_outlines(
+        det,
+        gt,
+        lengths=np.array([len(text) for text in image.gt_texts or ()], dtype=np.int64),
+        ignores=list(ignores_by_scale(gt, dont_care(image), longer_side=longer_side, scale_bins=scale_bins)),
+        vertical_aspect_ratio_thresh=settings.vertical_aspect_ratio_thresh,
+        ap_constraint=settings.ap_constraint,
+    )
+    if image.gt_texts is None or image.det_texts is None:
+        return [(*row, 0, 0, 0) for row in rows]
+    transcripts = [count_transcripts(image.gt_texts, image.det_texts, each) for each in matches]
+    return [(*row, total, found, total - found) for row, (total, found) in zip(rows, transcripts, strict=True)]
 
 
 def _pack(kind: str, outlines: Outlines) -> Polygons:
@@ -286,15 +273,3 @@ def _cased(name: str, texts: Sequence[str] | None, num_boxes: int, settings: CLE
         raise ValueError(f"{name} has {len(texts)} entries for {num_boxes} boxes")
     # Before lengths are taken, because upper-casing can lengthen a transcript ("ß" becomes "SS").
     return texts if settings.case_sensitive else [text.upper() for text in texts]
-
-
-def _ignore_mask(
-    gt_ignore: NDArray[np.bool_] | Sequence[bool] | None, gt_texts: Sequence[str] | None, num_boxes: int
-) -> Bools:
-    if gt_ignore is not None:
-        if len(gt_ignore) != num_boxes:
-            raise ValueError(f"gt_ignore has {len(gt_ignore)} entries for {num_boxes} boxes")
-        return np.asarray(gt_ignore, dtype=bool)
-    if gt_texts is None:
-        return np.zeros(num_boxes, dtype=bool)
-    return np.array([text == DONT_CARE_TEXT for text in gt_texts], dtype=bool)

@@ -146,9 +146,12 @@ def min_area_rectangles(points: Floats) -> Floats:
     return u_corners[..., None] * along[rows, best][:, None] + v_corners[..., None] * across[rows, best][:, None]
 
 
-def box_scales(polygons: Polygons, *, longer_side: float) -> Floats:
-    """(N,) short side of the minimum-area rectangle, its corners rounded, over the image's longer side in pixels."""
-    if not longer_side > 0:
+def box_scales(polygons: Polygons, *, longer_side: float | Floats) -> Floats:
+    """(N,) short side of the minimum-area rectangle, its corners rounded, over the image's longer side in pixels.
+
+    That is one number, or (N,) for boxes of several images.
+    """
+    if not np.greater(longer_side, 0).all():
         raise ValueError(f"the longer side of an image must be above 0 pixels, got {longer_side}")
     rectangles = min_area_rectangles(polygons.vertices[:, :4])
     for index in np.flatnonzero(polygons.num_vertices != 4):

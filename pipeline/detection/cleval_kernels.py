@@ -1,4 +1,4 @@
-"""CLEval's geometry and matching for quadrilaterals, compiled: one call an image.
+"""CLEval's geometry and matching for quadrilaterals, compiled: one call a batch of images.
 
 The same arithmetic in the same order as `cleval_geometry` and `cleval_core`, where the definitions are explained, so
 that the two give equal counters. Only where boxes are concave or crossed, or don't-care areas have to be subtracted, is
@@ -13,34 +13,61 @@ import math
 import numpy as np
 
 from pipeline.compiled import compiled
+from pipeline.detection.cleval_text_kernels import count_characters
 from pipeline.detection.slab_area import slab_area
 
 MAX_PSEUDO_LENGTH = 10.0
 AP_MARGIN = 1e-5
-NUM_COUNTERS = 9
+NUM_COUNTERS = 12
 
 
 @compiled
-def count_quads(det, gt, lengths, ignores, vertical_aspect_ratio_thresh, ap_constraint, keeps_matches):
-    """Counters (R, 9) of one image for each of R ways to ignore ground truth, and its matches, both int64.
+def count_batch(
+    det, det_starts, gt, gt_starts, lengths, ignores, det_text, gt_text,
+    vertical_aspect_ratio_thresh, ap_constraint,
+):  # fmt: skip
+    """Counters (B, R, 12) int64 of B images for each of R ways to ignore ground truth.
 
-    `det` (M, 4, 2) and `gt` (N, 4, 2) float64; `lengths` (N,) int64, empty without transcripts; `ignores` (R, N) bool,
-    the first row being the image's own. counters[0, 0] is -1, and the rest void, where a coordinate is not finite.
-    Matches are one vector, because each array that is returned costs more than a small image: P, T, then pair_gt,
-    pair_det (P,), cover_pairs, cover_centres (T,), matched (R, P) and det_ignore (R, M); empty without `keeps_matches`.
+    `det` (M, 4, 2) and `gt` (N, 4, 2) float64, those of image i from starts[i] to starts[i + 1]; `lengths` (N,) int64
+    characters, -1 where shape says how many; `ignores` (R, N) bool, the first row being the images' own. `det_text` and
+    `gt_text` are character codes and where each transcript starts (M + 1,), (N + 1,), those starts empty where texts
+    are not compared. counters[i, 0, 0] is -1 where a coordinate is not finite, and the rest void.
     """
-    counters = np.zeros((len(ignores), NUM_COUNTERS), np.int64)
+    counters = np.zeros((len(det_starts) - 1, len(ignores), NUM_COUNTERS), np.int64)
+    for image in range(len(counters)):
+        first_det, last_det = det_starts[image], det_starts[image + 1]
+        first_gt, last_gt = gt_starts[image], gt_starts[image + 1]
+        _count_image(
+            counters[image],
+            det[first_det:last_det],
+            gt[first_gt:last_gt],
+            lengths[first_gt:last_gt],
+            ignores[:, first_gt:last_gt],
+            (det_text[0], det_text[1][first_det : last_det + 1]),
+            (gt_text[0], gt_text[1][first_gt : last_gt + 1]),
+            vertical_aspect_ratio_thresh,
+            ap_constraint,
+        )
+    return counters
+
+
+@compiled
+def _count_image(
+    counters, det, gt, lengths, ignores, det_text, gt_text, vertical_aspect_ratio_thresh, ap_constraint
+):  # fmt: skip
     det_cut, det_corners, det_bounds, det_areas, det_convex, det_aspects, det_finite = _measure(det)
     gt_cut, gt_corners, gt_bounds, _, gt_convex, gt_aspects, gt_finite = _measure(gt)
     if not (det_finite and gt_finite):
         counters[0, 0] = -1
-        return counters, np.empty(0, np.int64)
+        return
     gt_lengths = np.empty(len(gt), np.int64)
+    num_centres = 0
     for g in range(len(gt)):
-        if len(lengths) and not ignores[0, g]:
+        if lengths[g] >= 0 and not ignores[0, g]:
             gt_lengths[g] = lengths[g]
         else:
             gt_lengths[g] = _capped(max(gt_aspects[g], 1 / gt_aspects[g]))
+        num_centres += gt_lengths[g]
 
     pair_gt, pair_det = _meeting_pairs(gt_bounds, det_bounds)
     cover_pairs, cover_centres, pair_counts = _covers(
@@ -55,44 +82,23 @@ def count_quads(det, gt, lengths, ignores, vertical_aspect_ratio_thresh, ap_cons
         else:
             areas[pair] = slab_area(gt_cut[g], det_cut[d], gt_cut[:0])
 
-    matched = np.zeros((len(ignores), len(pair_gt)), np.bool_)
-    det_ignore = np.zeros((len(ignores), len(det)), np.bool_)
-    num_centres = 0
-    for g in range(len(gt)):
-        num_centres += gt_lengths[g]
     for row in range(len(ignores)):
+        ignore = ignores[row]
+        matched, det_ignore = np.zeros(len(pair_gt), np.bool_), np.zeros(len(det), np.bool_)
         precisions = _area_precisions(
-            areas, pair_counts, pair_gt, pair_det, det_areas, ignores[row], gt_cut, det_cut, ap_constraint
+            areas, pair_counts, pair_gt, pair_det, det_areas, ignore, gt_cut, det_cut, ap_constraint
         )
-        _match(precisions, pair_counts, pair_gt, pair_det, ignores[row], ap_constraint, matched[row], det_ignore[row])
+        _match(precisions, pair_counts, pair_gt, pair_det, ignore, ap_constraint, matched, det_ignore)
         _count(
-            counters[row], matched[row], pair_gt, pair_det, cover_pairs, cover_centres,
-            gt_lengths, ignores[row], det_aspects, det_ignore[row], num_centres,
+            counters[row], matched, pair_gt, pair_det, cover_pairs, cover_centres,
+            gt_lengths, ignore, det_aspects, det_ignore, num_centres,
         )  # fmt: skip
-    if not keeps_matches:
-        return counters, np.empty(0, np.int64)
-    return counters, _packed(pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore)
-
-
-@compiled
-def _packed(pair_gt, pair_det, cover_pairs, cover_centres, matched, det_ignore):
-    num_pairs, num_covers, (num_rows, num_det) = len(pair_gt), len(cover_pairs), det_ignore.shape
-    packed = np.empty(2 + 2 * num_pairs + 2 * num_covers + num_rows * (num_pairs + num_det), np.int64)
-    packed[0], packed[1] = num_pairs, num_covers
-    covers = 2 + 2 * num_pairs
-    for pair in range(num_pairs):
-        packed[2 + pair], packed[2 + num_pairs + pair] = pair_gt[pair], pair_det[pair]
-    for cover in range(num_covers):
-        packed[covers + cover], packed[covers + num_covers + cover] = cover_pairs[cover], cover_centres[cover]
-    place = covers + 2 * num_covers
-    for row in range(num_rows):
-        for pair in range(num_pairs):
-            packed[place + row * num_pairs + pair] = matched[row, pair]
-    place += num_rows * num_pairs
-    for row in range(num_rows):
-        for d in range(num_det):
-            packed[place + row * num_det + d] = det_ignore[row, d]
-    return packed
+        if len(det_text[1]):
+            num_total, num_found = count_characters(
+                gt_text[0], gt_text[1], det_text[0], det_text[1],
+                pair_gt, pair_det, matched, det_ignore, cover_pairs, cover_centres,
+            )  # fmt: skip
+            counters[row, 9], counters[row, 10], counters[row, 11] = num_total, num_found, num_total - num_found
 
 
 @compiled
@@ -322,7 +328,7 @@ def _count(
     counters, matched, pair_gt, pair_det, cover_pairs, cover_centres,
     gt_lengths, ignore, det_aspects, det_ignore, num_centres,
 ):  # fmt: skip
-    """Fills `counters` (9,) in the order of `cleval_core.Counters`."""
+    """Fills the first nine of `counters` (12,) in the order of `cleval_core.Counters`."""
     is_found = np.zeros(num_centres, np.bool_)
     num_covers = num_found = 0
     for cover in range(len(cover_pairs)):
