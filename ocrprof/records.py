@@ -186,7 +186,6 @@ class ProcessRecords:
     config: Fields | None = None
     compositions: tuple[Fields, ...] = ()
     composed_values: Fields = field(default_factory=dict)
-    asked_loader: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -265,7 +264,6 @@ class _Gathered:
     config: Fields | None = None
     compositions: list[Fields] = field(default_factory=list)
     composed_values: Fields = field(default_factory=dict)
-    asked_loader: Fields | None = None
     memory: Memory | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -319,7 +317,6 @@ def _gather(fields: list[Fields], path: Path, num_unreadable: int) -> ProcessRec
         config=gathered.config,
         compositions=tuple(gathered.compositions),
         composed_values=gathered.composed_values,
-        asked_loader=gathered.asked_loader,
         memory=gathered.memory,
         metrics=gathered.metrics,
         versions=gathered.versions,
@@ -450,10 +447,6 @@ def _read_composed_values(gathered: _Gathered, one: Fields) -> None:
     gathered.composed_values = one["values"]
 
 
-def _read_asked_loader(gathered: _Gathered, one: Fields) -> None:
-    gathered.asked_loader = one
-
-
 def _read_memory(gathered: _Gathered, one: Fields) -> None:
     cuda = (one.get("cuda_allocated"), one.get("cuda_reserved"), one.get("cuda_peak"))
     gathered.memory = Memory(one["rss"], one["peak_rss"], *cuda)
@@ -507,7 +500,6 @@ _READERS: dict[str, Callable[[_Gathered, Fields], None]] = {
     "config": _read_config,
     "composition": _read_composition,
     "composition.values": _read_composed_values,
-    "loader.asked": _read_asked_loader,
     "memory": _read_memory,
     "metrics": _read_metrics,
     "versions": _read_versions,

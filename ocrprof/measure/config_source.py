@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrprof.measure.child import run_target
+from ocrprof.measure.sweep_trial import MILESTONE, settings_that_find
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.config_source import (
     Composition,
@@ -21,6 +22,7 @@ from ocrprof.results.config_source import (
     sibling,
 )
 from ocrprof.results.model import ConfigKey, LoaderInfo, ProvenKey, SettingName
+from ocrprof.results.sweep_trial import chosen_loader
 from ocrprof.target import Target
 
 Settings = Mapping[SettingName, int | bool]
@@ -70,14 +72,14 @@ class Prover:
         outcome = run_target(
             replace(self.target, argv=(*self.target.argv, *overrides)),
             directory=self.directory / f"start-{self.num_starts}",
-            until="loader",
+            until=MILESTONE,
             timeout_seconds=self.timeout_seconds,
-            settings={"OCRPROF_ASKED_LOADER": str(self.loader.number)},
+            settings={"OCRPROF_CONFIG_SOURCES": "1", **settings_that_find(self.loader)},
         )
         if outcome.status == "interrupted":
             raise KeyboardInterrupt
         records = read_records(outcome.directory / "records")
-        asked = next((one.asked_loader for one in records if one.asked_loader is not None), None)
+        asked = chosen_loader(records)
         problem = None
         if asked is None:
             last = f": {outcome.stderr_tail[-1]}" if outcome.stderr_tail else ""

@@ -4,13 +4,14 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from ocrprof.measure.child import run_target
 from ocrprof.measure.surroundings import SurroundingsWatch
 from ocrprof.measure.sweep_files import DataFiles
 from ocrprof.measure.sweep_watch import HangWatch, MemoryKills, cpu_stat_files
 from ocrprof.records import read_records
-from ocrprof.results.model import LoaderSetting, SweepTrial
+from ocrprof.results.model import LoaderInfo, LoaderSetting, SweepTrial
 from ocrprof.results.sweep_failures import Ending
 from ocrprof.results.sweep_trial import TrialRun, build_trial
 from ocrprof.sweep_plan import TrialOptions
@@ -72,6 +73,12 @@ def run_trial(
     return trial.model_copy(update={"surroundings": surroundings.surroundings()})
 
 
+def settings_that_find(loader: LoaderInfo) -> dict[str, str]:
+    """For the recorder: end the run where this loader would be taken over, and measure nothing."""
+    asked = loader.number if loader.role == "other" else loader.role
+    return {"OCRPROF_SWEEP": f"loader={asked} mode=given", **_settings_to_reach(asked)}
+
+
 def _settings(setting: LoaderSetting, options: TrialOptions, *, warmup: bool) -> dict[str, str]:
     """For the recorder, `name=value` apart by spaces; what was not asked for is left out."""
     asked = {
@@ -93,14 +100,16 @@ def _settings(setting: LoaderSetting, options: TrialOptions, *, warmup: bool) ->
     }
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     given |= setting.model_dump(exclude_none=True)
-    settings = {
+    return {
         "OCRPROF_SWEEP": " ".join(f"{name}={_text(value)}" for name, value in given.items()),
         "OCRPROF_CPU_STATS": os.pathsep.join(map(str, cpu_stat_files())),
+        **_settings_to_reach(options.loader),
     }
-    if options.loader == "val":
-        # Lightning reaches its validation by way of an epoch.
-        settings["OCRPROF_TRAIN_BATCHES"] = str(_NUM_BATCHES_BEFORE)
-    return settings
+
+
+def _settings_to_reach(loader: Literal["train", "val"] | int) -> dict[str, str]:
+    """Lightning reaches its validation by way of an epoch, which is cut short."""
+    return {"OCRPROF_TRAIN_BATCHES": str(_NUM_BATCHES_BEFORE)} if loader == "val" else {}
 
 
 def _text(value: object) -> str:

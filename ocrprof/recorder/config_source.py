@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
     from ocrprof.recorder.core import Recorder
 
-# As in `boot`: modules that have loaded all that is patched here, and that no other hook waits for.
-HOOKS = {
-    "hydra._internal.hydra": ("config_source", "patch_config_loader"),
-    "torch.utils.data": ("config_source", "patch_data"),
-}
+# As in `boot`: a module that has loaded all that is patched here, and that no other hook waits for.
+HOOKS = {"hydra._internal.hydra": ("config_source", "patch_config_loader")}
 # What a DataLoader is given, and a configuration may hold under the same name.
-SETTINGS = ("num_workers", "prefetch_factor", "persistent_workers", "pin_memory")
-_LOADER_KEYS = frozenset((*SETTINGS, "batch_size", "shuffle", "drop_last"))
+_LOADER_KEYS = frozenset((
+    "num_workers", "prefetch_factor", "persistent_workers", "pin_memory", "batch_size", "shuffle", "drop_last",
+))  # fmt: skip
 _MAX_DEPTH = 32
 
 
@@ -36,29 +34,6 @@ def patch_config_loader(recorder: "Recorder", _: "ModuleType") -> None:
     ):
         _tell(recorder, owner, name, tell)
     recorder.at_end.append(sources.write_values)
-
-
-def patch_data(recorder: "Recorder", module: "ModuleType") -> None:
-    """The run ends where the loader of this number, in the order in which they are first iterated, would start."""
-    number = int(os.environ["OCRPROF_ASKED_LOADER"])
-    loader: Any = module.DataLoader
-    original = loader.__iter__
-    seen: list[object] = []
-
-    def __iter__(self: "Any") -> "Any":
-        if all(self is not one for one in seen):
-            seen.append(self)
-            if len(seen) - 1 == number and recorder.until == "loader":
-                given = {name: getattr(self, name, None) for name in SETTINGS}
-                recorder.write({"k": "loader.asked", "number": number, **given})
-                recorder.load("stop").stop_at_milestone(recorder, "loader", recorder.now())
-        try:
-            return original(self)
-        except BaseException as error:
-            recorder.load("core").hide_frame(error)
-            raise
-
-    loader.__iter__ = recorder.load("core").look_like(__iter__, original)
 
 
 class _Sources:

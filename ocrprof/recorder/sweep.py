@@ -125,7 +125,10 @@ class Sweep:
         if not chosen:
             return
         self.is_taken = True
-        if self.asked["mode"] == "epochs":
+        if self.asked["mode"] == "given":
+            # The record above says what the program gave it, and that was the question.
+            self._recorder.mark(MILESTONE)
+        elif self.asked["mode"] == "epochs":
             self._recorder.load("sweep_epochs").take_over(self._recorder, self.asked, loader, iterate)
         elif self.asked["mode"] == "train":
             self.training = self._recorder.load("sweep_train").Training(self._recorder, self.asked, loader)

@@ -160,10 +160,15 @@ def _describe(loader: dict[str, Any]) -> str:  # Any: JSON values
     return f"{loader['number']}: {loader['role']}, {loader['dataset']}{where}"
 
 
+def chosen_loader(records: Sequence[ProcessRecords]) -> dict[str, Any] | None:  # Any: JSON values
+    """What the program gave the loader that was taken over; None where it did not come to it."""
+    return next((loader for loader in _loaders(records) if loader.get("chosen")), None)
+
+
 def _loader(process: ProcessRecords | None) -> LoaderInfo | None:
     if process is None:
         return None
-    chosen = next((loader for loader in _loaders([process]) if loader.get("chosen")), None)
+    chosen = chosen_loader([process])
     if chosen is None:
         return None
     place = chosen["loc"]
