@@ -37,6 +37,13 @@ class Steps(NamedTuple):
     mode: StepMode = "sleep"
 
 
+class TakenBatch(NamedTuple):
+    """What the consumer spent on one batch: blocked in next(), and in all with its step."""
+
+    wait_seconds: float
+    seconds: float
+
+
 FREE_RUNNING = Steps()
 """A consumer that only takes batches."""
 
@@ -65,6 +72,33 @@ def simulate_queue(
     A batch first waits (disk, network, sleep) and then computes; whatever computes at once, a spinning consumer
     included, shares `num_cores` evenly. None: there are always enough.
     """
+    batches = simulate_batches(
+        service,
+        num_workers=num_workers,
+        prefetch_factor=prefetch_factor,
+        in_order=in_order,
+        steps=steps,
+        num_cores=num_cores,
+        num_batches=num_batches,
+        seed=seed,
+    )
+    waited = sum(batch.wait_seconds for batch in batches)
+    seconds = sum(batch.seconds for batch in batches)
+    return QueueResult(len(batches) / seconds, waited / seconds, waited / len(batches))
+
+
+def simulate_batches(
+    service: Service,
+    *,
+    num_workers: int,
+    prefetch_factor: int,
+    in_order: bool,
+    steps: Steps,
+    num_cores: float | None,
+    num_batches: int,
+    seed: int,
+) -> list[TakenBatch]:
+    """The batches one by one, as the consumer takes them; see `simulate_queue`."""
     queue = _Queue(
         service,
         machine=_Machine(num_cores),
@@ -73,17 +107,16 @@ def simulate_queue(
         prefetch_factor=prefetch_factor,
         in_order=in_order,
     )
+    step = (0.0, steps.seconds) if steps.mode == "spin" else (steps.seconds, 0.0)
     num_discarded = max(10, 2 * num_workers * prefetch_factor)
-    start = waited = 0.0
-    for number in range(num_discarded + num_batches):
-        if number == num_discarded:
-            start, waited = queue.machine.now, 0.0
+    taken = []
+    for _ in range(num_discarded + num_batches):
         asked = queue.machine.now
         queue.take()
-        waited += queue.machine.now - asked
-        queue.consume(*((0.0, steps.seconds) if steps.mode == "spin" else (steps.seconds, 0.0)))
-    seconds = queue.machine.now - start
-    return QueueResult(num_batches / seconds, waited / seconds, waited / num_batches)
+        got = queue.machine.now
+        queue.consume(*step)
+        taken.append(TakenBatch(got - asked, queue.machine.now - asked))
+    return taken[num_discarded:]
 
 
 def in_order_loss(trials: Sequence[SweepTrial], setting: LoaderSetting, *, num_cores: float | None) -> float | None:

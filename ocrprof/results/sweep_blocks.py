@@ -167,6 +167,8 @@ def _drifts(values: Sequence[float]) -> bool:
         return False
     first, last = values[:half], values[-half:]
     gap = abs(statistics.fmean(first) - statistics.fmean(last))
+    if gap <= PRECISION * statistics.fmean(values):
+        return False
     error = math.sqrt((statistics.variance(first) + statistics.variance(last)) / half)
     # The smaller of Welch's possible degrees of freedom: a trial is not called unsteady for a lack of blocks.
-    return gap > PRECISION * statistics.fmean(values) and gap > t_quantile(_DRIFT_CONFIDENCE, half - 1) * error
+    return gap > t_quantile(_DRIFT_CONFIDENCE, half - 1) * error
