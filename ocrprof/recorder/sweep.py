@@ -91,13 +91,13 @@ class Sweep:
 
     def built(self, loader: "Any") -> None:
         """Keeps the line. A loader that a framework builds again around the same data has that of the first."""
-        frames, reference = self._recorder.load("frames"), self._recorder.load("loader")._reference
+        reference = self._recorder.load("loader")._reference
         dataset = getattr(loader, "dataset", None)
         known = self._places.get(id(dataset))
         if known is not None and known[0]() is dataset and _is_built_by_library():  # type: ignore[operator]
             place = known[1]
         else:
-            place = frames.caller_line(*_LIBRARIES)
+            place = _line_that_builds(loader)
             self._places[id(dataset)] = (reference(dataset), place)
         self._places[id(loader)] = (reference(loader), place)
 
@@ -272,6 +272,18 @@ def _is_built_by_library() -> bool:
             return tree in _LIBRARIES
         frame = frame.f_back  # type: ignore[assignment]
     return False
+
+
+def _line_that_builds(loader: object) -> "list[object] | None":
+    """[file, line] of the innermost code that is no library's, and not a constructor of the loader's own class."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        tree = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        is_constructor = frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is loader
+        if tree not in ("ocrprof", *_LIBRARIES) and not is_constructor:
+            return [frame.f_code.co_filename, frame.f_lineno]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
 
 
 def _is_in_evaluation_loop() -> bool:

@@ -68,6 +68,7 @@ def check_room(
 def tell(recorder: "Recorder", error: BaseException, iterator: "Any", loader: "Any", *, phase: str) -> None:
     """Writes what is known. An exception of a worker has its traceback in its text."""
     cost = recorder.load("sweep_cost")
+    _hear_no_more_of_workers()
     facts: dict[str, object] = {
         "at": recorder.now(),
         "phase": phase,
@@ -91,17 +92,27 @@ def tell(recorder: "Recorder", error: BaseException, iterator: "Any", loader: "A
 
 
 def own_line(traceback: "TracebackType | None") -> "list[object] | None":
-    """[file, line] of the innermost frame that is no library's; of the innermost one where all are."""
+    """[file, line] of the innermost frame that is the program's own; None where all are libraries'."""
     place: list[object] | None = None
-    is_own = False
     while traceback is not None:
         code, names = traceback.tb_frame.f_code, traceback.tb_frame.f_globals
-        tree = str(names.get("__name__", "")).partition(".")[0]
-        own = tree not in ("ocrprof", "torch") and not _is_installed(code.co_filename)
-        if tree != "ocrprof" and (own or not is_own):
-            place, is_own = [code.co_filename, traceback.tb_lineno], is_own or own
+        if str(names.get("__name__", "")).partition(".")[0] != "ocrprof" and not _is_installed(code.co_filename):
+            place = [code.co_filename, traceback.tb_lineno]
         traceback = traceback.tb_next
     return place
+
+
+def _hear_no_more_of_workers() -> None:
+    """Takes out torch's handler of SIGCHLD: it raises wherever the main thread is, here too, and for each worker."""
+    signal = sys.modules["signal"]
+    for _ in range(3):
+        try:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return
+        except RuntimeError:
+            continue
+        except ValueError:  # another thread, in which no handler runs
+            return
 
 
 def _is_installed(file: str) -> bool:

@@ -25,6 +25,7 @@ _HANG_BATCHES = 20
 # Of the time given: where there are steps, so much for the free-running loader, and so much until they are over.
 _FREE_SHARE, _STEPS_SHARE = 0.45, 0.85
 _DISCARD_SHARE = 0.25
+_TURNOVER_SHARE = 0.5
 
 
 def take_over(recorder: "Recorder", asked: "dict[str, Any]", loader: "Any", iterate: "Any") -> None:
@@ -82,7 +83,7 @@ class _Takeover:
             return
         if "step_seconds" in asked:
             self._run_steps(until)
-        self._turn_over(until)
+        self._turn_over()
 
     def close(self) -> None:
         """The loader's own end, its workers' with it: as long as it takes, but no longer than the limit."""
@@ -114,7 +115,7 @@ class _Takeover:
             check = self._recorder.load("sweep_failure").check_room
             check(self._recorder, num_bytes, num_tensors, self._num_workers, self._prefetch, before=self._shm_before)
         self._look_at(batch)
-        self._started, self._last = start, first
+        self._started, self._first, self._last = start, first, first
         self.phase = "measuring"
         self._beat.tick(first)
 
@@ -124,8 +125,8 @@ class _Takeover:
         share = _FREE_SHARE if "step_seconds" in self._asked and not self._asked.get("warmup") else 1.0
         free_until = begin + int((until - begin) * share)
         fill = self._discard(free_until)
-        per_batch = (self._last - begin) / max(1, self._num_discarded - 1)
-        self._beat.limit(max(int(self._asked["hang_seconds"] * _SECOND), int(_HANG_BATCHES * per_batch)))
+        self._per_batch = (self._last - begin) / max(1, self._num_discarded - 1)
+        self._beat.limit(max(int(self._asked["hang_seconds"] * _SECOND), int(_HANG_BATCHES * self._per_batch)))
         before = self._snapshot()
         blocks = self._pilot(free_until)
         spent = self._cost.between(before, self._snapshot())
@@ -210,9 +211,13 @@ class _Takeover:
                 break
         self._tell("replay", ns=replayed, num_batches=length)
 
-    def _turn_over(self, until: int) -> None:
-        """From the last batch of an epoch to the first one of the next: workers that do not persist start in it."""
-        if self._order is not None and self._recorder.now() < until:
+    def _turn_over(self) -> None:
+        """From the last batch of an epoch to the first one of the next: workers that do not persist start in it.
+
+        Left out where that would take long beside all the rest, by what the start took.
+        """
+        expected = self._first - self._started + self._prefetch * self._per_batch
+        if self._order is not None and expected < _TURNOVER_SHARE * self._asked["max_seconds"] * _SECOND:
             self.phase = "turnover"
             self._order.is_stopped = True
             while self._take() is not None:

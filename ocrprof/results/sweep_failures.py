@@ -68,9 +68,23 @@ def classify(facts: Facts, error: Facts | None, ending: Ending) -> Classified:
             sample_index=error.get("index") if error is not None and from_worker else None,
             path=error.get("path") if error is not None and from_worker else None,
             advice=advice,
-            traceback_tail=list(facts.get("text") or ())[-_NUM_TAIL_LINES:],
+            traceback_tail=[] if facts.get("kind") else list(facts.get("text") or ())[-_NUM_TAIL_LINES:],
         ),
     )
+
+
+def classify_hang(message: str, ending: Ending, stacks: Sequence[str]) -> Classified:
+    """No batch came any more. What a worker cannot send, for want of room, is told on stderr and nowhere else."""
+    tail = list(ending.stderr_tail)
+    text = "\n".join(tail)
+    last = tail[-1] if tail else ""
+    said = f"{message}; on stderr a worker said: {last}"
+    if _FDS_TEXT.search(text):
+        return Classified("fds", Failure(message=said, advice=_FDS_ADVICE, traceback_tail=tail, stack=list(stacks)))
+    if _SHM_TEXT.search(text):
+        return Classified("shm", Failure(message=said, advice=_SHM_ADVICE, traceback_tail=tail, stack=list(stacks)))
+    advice = "the stacks say where each of them stood: a lock held across fork, a network without a time limit"
+    return Classified("timeout", Failure(message=message, advice=advice, stack=list(stacks)))
 
 
 def classify_end(ending: Ending) -> Classified:
@@ -95,7 +109,8 @@ def _status(facts: Facts, error: Facts | None, ending: Ending) -> TrialStatus:
     kind = facts.get("kind")
     if kind in ("shm", "fds"):
         return "shm" if kind == "shm" else "fds"
-    text = f"{facts.get('type')}: {facts.get('message')}\n" + "\n".join(facts.get("text") or ())
+    own = f"{facts.get('type')}: {facts.get('message')}\n" + "\n".join(facts.get("text") or ())
+    text = own if error is None else f"{own}\n{error.get('type')}: {error.get('message')}"
     number = (error or {}).get("errno") or facts.get("errno")
     signals = {-code for _, code in facts.get("exits") or () if code is not None and code < 0}
     if number == _TOO_MANY_FILES or _FDS_TEXT.search(text):
@@ -130,7 +145,8 @@ def _is_shm_spent(facts: Facts) -> bool:
 
 def _said(status: TrialStatus, facts: Facts, error: Facts | None, ending: Ending) -> tuple[str, str | None]:
     """One sentence of what happened, and what to do about it."""
-    message = _first_line(str(facts.get("message") or facts.get("type")))
+    raised = facts if error is None else error
+    message = _first_line(str(raised.get("message") or raised.get("type")))
     killed = [pid for pid, code in facts.get("exits") or () if code is not None and code < 0]
     who = f"worker process {killed[0]}" if killed else "a worker process"
     if status == "worker_killed":

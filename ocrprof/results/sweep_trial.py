@@ -18,7 +18,7 @@ from ocrprof.results.model import (
     TrialStatus,
     WorkerStages,
 )
-from ocrprof.results.sweep_failures import Classified, Ending, classify, classify_end
+from ocrprof.results.sweep_failures import Classified, Ending, classify, classify_end, classify_hang
 from ocrprof.sweep_plan import NUM_WARMUP_STEPS, TrialOptions
 
 _STAGES = ("decode", "transform", "collate", "rest")
@@ -125,8 +125,7 @@ def _ended(
 def _hung(run: TrialRun, facts: dict[str, Any]) -> Classified:
     phase = "after the first" if "first" in facts else "and no first one"
     message = f"no batch for {run.hang_seconds:.0f} s {phase}: the processes were looked at, then ended"
-    advice = "the stacks say where each of them stood: a lock held across fork, a network without a time limit"
-    return Classified("timeout", Failure(message=message, advice=advice, stack=list(run.stacks)))
+    return classify_hang(message, run.ending, run.stacks)
 
 
 def _not_measured(
