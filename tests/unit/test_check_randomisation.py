@@ -108,6 +108,14 @@ def test_p_counts_the_orders_that_reach_the_statistic_by_hand():
     assert max_t_test([shifts], order, [0] * 6, seed=0).slower == [reaching / 20]
 
 
+def test_one_wild_launch_does_not_hide_a_slowdown_of_all_others():
+    order = draw_order(num_pairs_first=14, num_pairs_max=14, seed=5)
+    shifts = [sign * (0.1 + 0.001 * index) for index, sign in enumerate(order)]
+    shifts[3] = -order[3] * 3.0
+    # The sum of the shifts themselves has the sign of the wild one under every order: by it p is 0.5.
+    assert max_t_test([shifts], order, blocks(14, first=14), seed=0).slower[0] < 0.01
+
+
 def test_equal_sizes_share_their_ranks():
     assert signed_ranks([0.2, -0.2, 0.0, 0.5]) == [2.5, -2.5, 0.0, 4.0]
 
