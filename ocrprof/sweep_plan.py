@@ -105,7 +105,7 @@ class SweepWorkersPlan:
             raise OcrprofError("--values names no number of workers", hint="as in --values 0,2,4,8")
         if any(setting.num_workers < 0 for setting in self.settings):
             raise OcrprofError("--values: a number of workers cannot be negative")
-        if any((setting.prefetch_factor or 1) < 1 for setting in self.settings):
+        if any(setting.prefetch_factor is not None and setting.prefetch_factor < 1 for setting in self.settings):
             raise OcrprofError("--prefetch: a worker makes at least one batch in advance")
         if len(self.settings) > MAX_SETTINGS:
             raise OcrprofError(

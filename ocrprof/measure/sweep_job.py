@@ -50,8 +50,9 @@ def run_round(job: RoundJob) -> dict[str, Any]:  # Any: JSON values
     """`number`, `host`, `warmup`, `trials` (as in a report), `environment`, `target` and `notes` of the round.
 
     The same is written to `round.json` in the round's folder, and each trial to its `trials.jsonl` as it ends. A
-    trial that fails is a result: nothing is raised for it, so that a launcher goes on with its other jobs. Rounds that
-    come to one machine at the same time wait for each other: launchers start as many jobs as they may.
+    trial that fails is a result: nothing is raised for it, so that a launcher goes on with its other jobs; only after
+    Ctrl-C, when all is written, is there a KeyboardInterrupt. Rounds that come to one machine at the same time wait for
+    each other: launchers start as many jobs as they may.
     """
     host = socket.gethostname()
     folder = job.folder / f"round-{job.number}"
@@ -91,6 +92,8 @@ def run_round(job: RoundJob) -> dict[str, Any]:  # Any: JSON values
         "notes": living.notes,
     }
     write_text(json.dumps(result), folder / RESULT_NAME)
+    if any(trial.status == "interrupted" for trial in (warmup, *trials)):
+        raise KeyboardInterrupt
     return result
 
 

@@ -181,7 +181,8 @@ class _Session:
         plan = self._plan
         visit = warmup_visit(plan.settings, num_cores=usable_cores() / plan.local_ranks)
         counted = f"{len(plan.settings)} setting{'' if len(plan.settings) == 1 else 's'}"
-        self._progress(f"{counted}, {plan.rounds} to {plan.max_rounds} rounds; first a pass to fill the page cache")
+        rounds = f"{plan.rounds} to {plan.max_rounds}" if plan.max_rounds > plan.rounds else f"{plan.rounds}"
+        self._progress(f"{counted}, {rounds} rounds; first a pass to fill the page cache")
         trial = runner.run(visit, number=0)
         self.warmup.append(trial)
         self.records = runner.records

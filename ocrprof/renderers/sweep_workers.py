@@ -60,7 +60,7 @@ def _settings(report: SweepReport, *, width: int) -> list[Line]:
         ("memory", ["" if one.pss_peak_bytes is None else format_bytes(one.pss_peak_bytes) for one in points], ">"),
         ("", [" ".join(_short_factors(point)) for point in points], "<"),
     ]
-    kept = [column for column in columns if column[0] or any(column[1])]
+    kept = [column for column in columns if any(column[1])]
     rows = [[title for title, _, _ in kept], *(list(row) for row in zip(*(cells for _, cells, _ in kept), strict=True))]
     return table_lines(rows, align="".join(side for _, _, side in kept), width=width)
 
