@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 from ocrprof.results.model import Block
 
@@ -23,14 +22,6 @@ _MAX_LAG1 = 0.3
 _MIN_KEPT = 5  # White and Robinson (2010): the MSER statistic of fewer values is small by chance
 _MIN_MERGED = 4
 _DRIFT_CONFIDENCE = 0.995
-
-
-class Steady(NamedTuple):
-    """The blocks after the warm-up; `not_steady`: no more than half was dropped, and the rest still moves."""
-
-    blocks: list[Block]
-    num_dropped: int
-    not_steady: bool
 
 
 def seconds_per_batch(block: Block) -> float:
@@ -48,17 +39,31 @@ def samples_per_second(blocks: Sequence[Block]) -> float:
     return 1 / seconds_per_sample(blocks)
 
 
-def steady_blocks(blocks: Sequence[Block]) -> Steady:
+def steady_blocks(blocks: Sequence[Block]) -> list[Block]:
     """`blocks` without their warm-up, by the rule MSER-5 (White, "An effective truncation heuristic", 1997).
 
-    The cut is where the standard error of the rest is smallest, over cuts that drop at most half. A minimum in the
-    second half is common by chance with few blocks, so a trial counts as not steady only where what is kept also
-    drifts: its two halves differ (Welch, 99 %) by more than `PRECISION`.
+    The cut is where the standard error of the rest is smallest, over cuts that drop at most half.
     """
-    values = [block.seconds / block.num_samples for block in blocks]
-    num_cuts = min(len(values) // 2, max(0, len(values) - _MIN_KEPT))
-    cut = min(range(num_cuts + 1), key=_squared_errors(values).__getitem__) if values else 0
-    return Steady(list(blocks[cut:]), cut, _drifts(values[cut:]))
+    num_cuts = min(len(blocks) // 2, max(0, len(blocks) - _MIN_KEPT))
+    errors = _squared_errors([block.seconds / block.num_samples for block in blocks])
+    return list(blocks[errors.index(min(errors[: num_cuts + 1])) :]) if blocks else []
+
+
+def is_steady(blocks: Sequence[Block]) -> bool:
+    """Whether the blocks that `steady_blocks` keeps no longer drift.
+
+    They drift where their halves differ (99 %) by more than `PRECISION`. A minimum of the truncation rule beyond the
+    half would be no sign of it: with ten blocks it lies there by chance in one trial of three.
+    """
+    values = [block.seconds / block.num_samples for block in steady_blocks(blocks)]
+    half = len(values) // 2
+    if half < 2:
+        return True
+    first, last = values[:half], values[-half:]
+    gap = abs(statistics.fmean(first) - statistics.fmean(last))
+    error = math.sqrt((statistics.variance(first) + statistics.variance(last)) / half)
+    # The fewest degrees of freedom that Welch's test can have: no trial is called unsteady for a lack of blocks.
+    return gap <= max(PRECISION * statistics.fmean(values), t_quantile(_DRIFT_CONFIDENCE, half - 1) * error)
 
 
 def lag1_autocorrelation(values: Sequence[float]) -> float:
@@ -151,7 +156,7 @@ def _inside(angle: float, degrees: int) -> float:
 
 def _squared_errors(values: Sequence[float]) -> list[float]:
     """The squared standard error, but for a factor, of the mean of `values[start:]` for each start."""
-    center = statistics.fmean(values)
+    center = values[0] if values else 0.0
     total = squares = 0.0
     errors = []
     for count, value in enumerate(reversed(values), start=1):
@@ -159,16 +164,3 @@ def _squared_errors(values: Sequence[float]) -> list[float]:
         squares += (value - center) ** 2
         errors.append((squares - total * total / count) / count**2)
     return errors[::-1]
-
-
-def _drifts(values: Sequence[float]) -> bool:
-    half = len(values) // 2
-    if half < 2:
-        return False
-    first, last = values[:half], values[-half:]
-    gap = abs(statistics.fmean(first) - statistics.fmean(last))
-    if gap <= PRECISION * statistics.fmean(values):
-        return False
-    error = math.sqrt((statistics.variance(first) + statistics.variance(last)) / half)
-    # The smaller of Welch's possible degrees of freedom: a trial is not called unsteady for a lack of blocks.
-    return gap > t_quantile(_DRIFT_CONFIDENCE, half - 1) * error

@@ -39,7 +39,7 @@ def trial_seconds_per_sample(trial: SweepTrial) -> float | None:
     """Of the training itself where it was let train, else of the loader's steady blocks; None without either."""
     if trial.train_samples_per_sec is not None:
         return 1 / trial.train_samples_per_sec
-    return seconds_per_sample(steady_blocks(trial.blocks).blocks) if trial.blocks else None
+    return seconds_per_sample(steady_blocks(trial.blocks)) if trial.blocks else None
 
 
 def costs_by_round(trials: Iterable[SweepTrial], setting: LoaderSetting) -> dict[int, float]:
@@ -146,9 +146,10 @@ def _bounds(
         lows, highs = [0.0], [0.0]
         for other, theirs in logs.items():
             if other != setting:
-                ratios = [cost - own for own, cost in zip(ours, theirs, strict=True)]
+                ratios = [cost - our for our, cost in zip(ours, theirs, strict=True)]
                 mean = statistics.fmean(ratios)
-                error = math.sqrt(max(statistics.variance(ratios, mean), pooled) / num_rounds)
+                own = sum((ratio - mean) ** 2 for ratio in ratios) / (num_rounds - 1)
+                error = math.sqrt(max(own, pooled) / num_rounds)
                 lows.append(mean - alone * error - margin)
                 highs.append(mean + shared * error + margin)
         found[setting] = (math.exp(min(lows)), math.exp(min(highs)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ocrprof.results.model import LoaderSetting, Statistic, SweepPoint, SweepTrial, TrialStatus
 from ocrprof.results.stats import statistic
-from ocrprof.results.sweep_blocks import steady_blocks, t_quantile
+from ocrprof.results.sweep_blocks import is_steady, t_quantile
 from ocrprof.results.sweep_comparisons import COUNTED, Standing, costs_by_round, standings, wait_share
 
 
@@ -60,7 +60,7 @@ def _point(trials: Sequence[SweepTrial], setting: LoaderSetting, standing: Stand
         read_chars_per_sample=_per_sample(counted, lambda trial: trial.cost.read_chars if trial.cost else None),
         stages=_stages(counted),
         service_cv=_service_cv(counted),
-        not_steady=any(steady_blocks(trial.blocks).not_steady for trial in counted),
+        not_steady=not all(is_steady(trial.blocks) for trial in counted),
         capped=any(trial.capped for trial in counted),
         failure=failed.failure if failed is not None else None,
     )

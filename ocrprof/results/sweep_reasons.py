@@ -54,9 +54,10 @@ def listed(settings: Sequence[LoaderSetting]) -> str:
 
 def _within(judged: Judgement, chosen: LoaderSetting, points: Sequence[SweepPoint], *, within: float) -> str:
     rate = next(point.samples_per_sec for point in points if point.setting == chosen)
-    low = judged.standings[chosen].low or 0.0
-    head = f"{describe(chosen)} load" + ("s" if chosen.num_workers == 1 else "")
-    head += f" {_rate(rate)} samples/s, no less than {_share(low)} of the best"
+    standing = judged.standings[chosen]
+    rank = "more than any other value" if standing.relative == 1 and not judged.ties else ""
+    rank = rank or f"no less than {_share(standing.low or 0.0)} of the best"
+    head = f"{describe(chosen)} {'loads' if chosen.num_workers == 1 else 'load'} {_rate(rate)} samples/s, {rank}"
     lighter = judged.candidates[: judged.candidates.index(chosen)]
     if not lighter:
         return f"{head}, and no lighter value was measured"

@@ -12,6 +12,7 @@ from ocrprof.results.queue_simulator import FREE_RUNNING, Service, simulate_batc
 from ocrprof.results.sweep_blocks import (
     half_width,
     independent_blocks,
+    is_steady,
     lag1_autocorrelation,
     merge_neighbours,
     relative_half_width,
@@ -56,26 +57,28 @@ def test_rates_of_unequal_blocks_are_averaged_as_times():
 
 
 def test_the_warm_up_is_cut_off():
-    steady = steady_blocks(blocks(9.0, 4.0, 2.0, *[1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0]))
-    assert (steady.num_dropped, steady.not_steady) == (3, False)
-    assert samples_per_second(steady.blocks) == pytest.approx(16, rel=0.01)
+    rest = blocks(1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.0)
+    trial = [*blocks(9.0, 4.0, 2.0), *rest]
+    assert steady_blocks(trial) == rest
+    assert is_steady(trial)
+    assert steady_blocks([]) == []
 
 
 def test_a_steady_trial_keeps_nearly_all_its_blocks():
     generator = random.Random(3)
-    trials = [steady_blocks(blocks(*(generator.gauss(1, 0.02) for _ in range(NUM_BLOCKS)))) for _ in range(200)]
-    assert statistics.fmean(one.num_dropped for one in trials) < 2
-    assert sum(one.not_steady for one in trials) <= 2
+    trials = [blocks(*(generator.gauss(1, 0.02) for _ in range(NUM_BLOCKS))) for _ in range(200)]
+    assert statistics.fmean(len(steady_blocks(one)) for one in trials) > NUM_BLOCKS - 2
+    assert sum(is_steady(one) for one in trials) >= 198
 
 
 def test_no_more_than_half_is_dropped_and_a_trial_that_still_moves_is_not_steady():
-    moving = steady_blocks(blocks(*(2 - 0.05 * number for number in range(20))))
-    assert moving.num_dropped == 10
-    assert moving.not_steady
+    moving = blocks(*(2 - 0.05 * number for number in range(20)))
+    assert steady_blocks(moving) == moving[10:]
+    assert not is_steady(moving)
 
 
 def test_a_drift_too_small_to_matter_is_steady():
-    assert not steady_blocks(blocks(*(1 + 0.0005 * number for number in range(20)))).not_steady
+    assert is_steady(blocks(*(1 + 0.0005 * number for number in range(20))))
 
 
 def test_neighbours_that_depend_on_each_other_are_merged():
