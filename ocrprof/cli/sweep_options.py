@@ -270,3 +270,34 @@ FailOn = Annotated[
     FailOnChoice | None,
     typer.Option("--fail-on", help="Exit 3 where the sweep carries no answer.", show_default="exit 0"),
 ]
+
+PrintOverride = Annotated[
+    bool,
+    typer.Option(
+        "--print-override/--no-print-override",
+        help="Prove, by two more starts, which Hydra override sets the answer, and in which file it belongs.",
+    ),
+]
+Apply = Annotated[
+    bool,
+    typer.Option("--apply", help="Write the answer into the file that decides it; shows the diff, and asks first."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="With --apply: do not ask.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="Key of the configuration that sets the loader's num_workers; proven as well.",
+        show_default="the one that is proven to",
+    ),
+]
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="DIR",
+        help="Sweep nothing: take the saved answer from that folder, to --apply it.",
+        show_default="a new sweep",
+    ),
+]

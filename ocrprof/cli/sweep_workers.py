@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from ocrprof.cli.options import Command, Output, Quiet, Timeout, progress_printer, terminal_width, wants_color
+from ocrprof.cli.options import Command, Output, Quiet, Timeout, progress_printer
 from ocrprof.cli.quantities import (
     parse_integers,
     parse_seconds,
@@ -14,11 +14,14 @@ from ocrprof.cli.quantities import (
     parse_switches,
 )
 from ocrprof.cli.sweep_options import (
+    Apply,
     Budget,
     Cold,
     FailOn,
     FailOnChoice,
+    From,
     InOrder,
+    Key,
     Launcher,
     LauncherChoice,
     LauncherOption,
@@ -34,6 +37,7 @@ from ocrprof.cli.sweep_options import (
     Pin,
     Precision,
     Prefetch,
+    PrintOverride,
     QuietWait,
     RankEnv,
     Resume,
@@ -49,7 +53,9 @@ from ocrprof.cli.sweep_options import (
     Values,
     WhatIf,
     Within,
+    Yes,
 )
+from ocrprof.cli.write_back import WriteBackOptions, conclude_sweep, saved_sweep
 from ocrprof.errors import ExitCode, OcrprofError
 
 if TYPE_CHECKING:
@@ -92,23 +98,33 @@ def sweep_workers(
     resume: Resume = None,
     seed: Seed = None,
     fail_on: FailOn = None,
+    print_override: PrintOverride = True,
+    apply: Apply = False,
+    yes: Yes = False,
+    key: Key = None,
+    saved: From = None,
     timeout: Timeout = 600.0,
     quiet: Quiet = False,
 ) -> None:
     """Find out how many DataLoader workers a training needs, and whether its loader holds it up at all."""
     import random
-    import sys
 
     from ocrprof.findings import judge
     from ocrprof.measure.child import termination_interrupts
     from ocrprof.measure.sweep_launch import measure_launched_sweep
     from ocrprof.measure.sweep_workers import measure_sweep
     from ocrprof.plan import default_output
-    from ocrprof.renderers.pages import write_pages
-    from ocrprof.renderers.sweep_workers import render_sweep
     from ocrprof.sweep_plan import SweepWorkersPlan, TrialOptions
     from ocrprof.target import parse_target
 
+    writing = WriteBackOptions(
+        prove=print_override, apply=apply, confirmed=yes, key=key, timeout_seconds=timeout, quiet=quiet
+    )
+    if saved is not None:
+        report, target = saved_sweep(saved, command)
+        folder = output or (saved if saved.is_dir() else saved.parent)
+        with termination_interrupts():
+            raise typer.Exit(conclude_sweep(judge(report), target=target, folder=folder, options=writing, saved=True))
     target = parse_target(command or [], cwd=Path.cwd())
     settings = _settings(
         values,
@@ -164,12 +180,10 @@ def sweep_workers(
             measured = measure_launched_sweep(
                 plan, launcher=launcher.value, options=launcher_option or [], progress=progress
             )
-    report = judge(measured)
-    page = write_pages(report, plan.output)
-    if not quiet:
-        render_sweep(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
-        print(f"report: {page}", file=sys.stderr)
-    raise typer.Exit(exit_code(report, fail_on_inconclusive=fail_on is FailOnChoice.INCONCLUSIVE))
+        report = judge(measured)
+        ended = conclude_sweep(report, target=target, folder=plan.output, options=writing)
+    told = exit_code(report, fail_on_inconclusive=fail_on is FailOnChoice.INCONCLUSIVE)
+    raise typer.Exit(told if told is not ExitCode.DONE else ended)
 
 
 def exit_code(report: "SweepReport", *, fail_on_inconclusive: bool) -> ExitCode:

@@ -51,6 +51,7 @@ class Proof:
     keys: tuple[ProvenKey, ...] = ()
     others: tuple[ConfigKey, ...] = ()
     following: tuple[str, ...] = ()
+    already: bool = False
     reason: str | None = None
     advice: str | None = None
     notes: tuple[str, ...] = ()
@@ -96,6 +97,8 @@ def prove_keys(prover: Prover, recommended: Settings, *, key: str | None = None)
     if plain.problem is not None:
         return Proof(reason=f"the program was started once more, and {plain.problem}")
     own, given = prover.loader.num_workers, (plain.loader or {}).get("num_workers")
+    if given != own and given == recommended["num_workers"]:
+        return Proof(already=True, reason=f"the program gives its loader num_workers={given} already")
     if given != own:
         return Proof(
             reason=f"the program now gives its loader num_workers={given}, at the sweep it gave {own}",

@@ -68,7 +68,7 @@ def propose_write_back(plan: WriteBackPlan, *, progress: Progress) -> Proposal:
     proof = prove_keys(prover, settings, key=plan.key)
     result = _located(
         WriteBack(
-            status="refused",
+            status="already" if proof.already else "refused",
             override=override_of(proof.keys),
             keys=list(proof.keys),
             others=list(proof.others),

@@ -7,6 +7,7 @@ from ocrprof.renderers.charts_points import Mark, PointSeries, points_over
 from ocrprof.renderers.html_findings import findings
 from ocrprof.renderers.html_page import document, environment, header
 from ocrprof.renderers.markup import Html, Section, contents, lines, more, paragraph, section, table, tag
+from ocrprof.renderers.write_back import write_back_html
 from ocrprof.results.model import LoaderSetting, SweepPoint, SweepReport
 from ocrprof.units import format_percent
 
@@ -24,6 +25,8 @@ def sweep_html(report: SweepReport) -> str:
     body: list[Html | None] = [_pictures(report)]
     made = {one.anchor: _table(one) for one in tables_sweep.tables(report)}
     body += [made.pop("settings", None), _failed(report)]
+    if report.write_back is not None:
+        body.append(write_back_html(report.write_back, cwd=report.target.cwd))
     body += findings(report.findings, cwd=report.target.cwd) if report.findings else []
     body += [*made.values(), _trials(report), environment(report), _how_measured(report)]
     return document(report, [*top, contents(body), *body])

@@ -4,6 +4,7 @@ from ocrprof.renderers import figures, figures_sweep, tables_sweep
 from ocrprof.renderers.figures import evidence_text
 from ocrprof.renderers.markdown_text import code, prose, stderr_block, table_block, words
 from ocrprof.renderers.places import place
+from ocrprof.renderers.write_back import write_back_markdown
 from ocrprof.results.model import SweepReport
 from ocrprof.units import format_seconds
 
@@ -21,6 +22,8 @@ def sweep_markdown(report: SweepReport) -> str:
         titles = [words(title) for title in table.titles]
         blocks.append([f"## {table.heading}", "", *table_block(titles, rows, align=table.align), "", words(table.note)])
     blocks += _failed(report)
+    if report.write_back is not None:
+        blocks += [[block] for block in write_back_markdown(report.write_back, cwd=report.target.cwd)]
     if report.findings:
         rows = [
             [
