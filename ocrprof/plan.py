@@ -112,11 +112,16 @@ class BaselinePlan:
 class AblationPlan:
     """Runs of `target` with its features on and off: `rounds` rounds over all settings that `designs` and `pairs` need.
 
-    `budget_seconds`: no round is begun that would end later, by what the last one took; None for no limit.
+    `budget_seconds`: no round is begun that would end later, by what the last one took; None for no limit. At `level`
+    program the command runs to its end; at level loader only to where it first iterates `loader` (the one it trains on,
+    the one it evaluates, or the number of one in the order of first iteration), of which `num_epochs` epochs are timed.
     """
 
     target: Target
     output: Path
+    level: Literal["program", "loader"] = "program"
+    loader: Literal["train", "val"] | int = "val"
+    num_epochs: int = 3
     features: FeatureSet
     designs: tuple[Design, ...]
     pairs: tuple[tuple[str, str], ...]
@@ -127,6 +132,12 @@ class AblationPlan:
 
     def __post_init__(self) -> None:
         check_counts(runs=self.rounds, warmup=0, timeout_seconds=self.timeout_seconds)
+        if self.num_epochs < 2:
+            raise OcrprofError(
+                f"--epochs {self.num_epochs}: the first is told apart from later ones, so give 2 or more"
+            )
+        if isinstance(self.loader, int) and self.loader < 0:
+            raise OcrprofError(f"--loader {self.loader}: loaders are numbered from 0")
         names = [feature.name for feature in self.features.features]
         for name in (name for pair in self.pairs for name in pair):
             if name not in names:

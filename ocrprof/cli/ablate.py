@@ -2,15 +2,25 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ocrprof.cli.options import Command, Output, Quiet, Timeout, progress_printer, terminal_width, wants_color
+from ocrprof.cli.options import (
+    Command,
+    Output,
+    Quiet,
+    Timeout,
+    parse_loader,
+    progress_printer,
+    terminal_width,
+    wants_color,
+)
 from ocrprof.errors import ExitCode, OcrprofError
 
 if TYPE_CHECKING:
     from ocrprof.features import FeatureSet
+    from ocrprof.plan import Design
     from ocrprof.results.model import AblationReport
     from ocrprof.target import Target
 
@@ -21,6 +31,14 @@ class DesignChoice(StrEnum):
     CUMULATIVE = "cumulative"
     ALONE = "alone"
     LEFT_OUT = "left-out"
+    ALL = "all"
+
+
+class LevelChoice(StrEnum):
+    """What is run, as choices."""
+
+    PROGRAM = "program"
+    LOADER = "loader"
 
 
 def ablate(
@@ -49,7 +67,7 @@ def ablate(
         typer.Option(
             "--design",
             help="cumulative: one after another. alone: each against none. left-out: all against all but it. "
-            "Repeat for more.",
+            "all: all against none, which the others measure too. Repeat for more.",
             show_default="cumulative",
         ),
     ] = None,
@@ -62,6 +80,22 @@ def ablate(
             show_default="none",
         ),
     ] = None,
+    level: Annotated[
+        LevelChoice,
+        typer.Option(
+            "--level",
+            help="program: the command, to its end. loader: one of its data loaders, without the network.",
+        ),
+    ] = LevelChoice.PROGRAM,
+    loader: Annotated[
+        str,
+        typer.Option(
+            "--loader",
+            metavar="train|val|N",
+            help="At level loader: the one that is trained on, that is evaluated, or the Nth to be iterated, from 0.",
+        ),
+    ] = "val",
+    epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="At level loader: epochs of it in a run.")] = 3,
     rounds: Annotated[int, typer.Option("--rounds", metavar="N", help="Runs of each setting.")] = 3,
     budget: Annotated[
         float | None,
@@ -92,8 +126,11 @@ def ablate(
         target=target,
         output=output or default_output("ablate"),
         features=_chosen(_features(target, feature=feature or [], file=features), only=only),
-        designs=tuple(one.value for one in design or [DesignChoice.CUMULATIVE]),
+        designs=_designs(design or [DesignChoice.CUMULATIVE]),
         pairs=tuple(_pair(text) for text in pair or []),
+        level=level.value,
+        loader=parse_loader(loader),
+        num_epochs=epochs,
         rounds=rounds,
         seed=random.SystemRandom().randrange(2**32) if seed is None else seed,
         budget_seconds=budget,
@@ -106,6 +143,11 @@ def ablate(
         render_ablation(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
         print(f"report: {page}", file=sys.stderr)
     raise typer.Exit(_exit_code(report))
+
+
+def _designs(chosen: "list[DesignChoice]") -> "tuple[Design, ...]":
+    """Those that need settings of their own; all against none needs none."""
+    return tuple(cast("Design", one.value) for one in chosen if one is not DesignChoice.ALL)
 
 
 def _features(target: "Target", *, feature: list[str], file: Path | None) -> "FeatureSet":

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -55,6 +55,15 @@ def parse_formats(text: str | None) -> "tuple[Format, ...]":
         if name not in FORMATS:
             raise OcrprofError(f"--export {text}: no format is called {name!r}", hint=f"formats: {', '.join(FORMATS)}")
     return tuple(form for form in FORMATS if form in names)
+
+
+def parse_loader(text: str) -> Literal["train", "val"] | int:
+    """Which of a program's loaders `--loader` names."""
+    if text == "train" or text == "val":
+        return text  # type: ignore[return-value]  # mypy narrows no str to these
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    raise OcrprofError(f"--loader {text}: no such loader", hint="give train, val or a number, as in --loader 0")
 
 
 def progress_printer(*, quiet: bool) -> Callable[[str], None]:

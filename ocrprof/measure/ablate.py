@@ -12,9 +12,9 @@ from ocrprof.measure.samplers import TreeSampler
 from ocrprof.measure.startup import Progress, describe_target, libraries_of
 from ocrprof.plan import AblationPlan
 from ocrprof.records import ProcessRecords, read_records
-from ocrprof.results.ablation import build_arms, judge_ablation
+from ocrprof.results.ablation import Loop, build_arms, judge_ablation
 from ocrprof.results.configuration import logged_metrics
-from ocrprof.results.epochs import build_epochs
+from ocrprof.results.epochs import batches_digest, build_epochs, build_loader_epochs
 from ocrprof.results.model import AblationReport, Arm, Feature, MemorySample, Trial
 from ocrprof.results.phases import main_process
 from ocrprof.units import format_seconds
@@ -51,6 +51,7 @@ def measure_ablation(plan: AblationPlan, *, progress: Progress) -> AblationRepor
         designs=list(plan.designs),
         pairs=list(plan.pairs),
         num_rounds=plan.rounds,
+        level=plan.level,
         seed=plan.seed,
         arms=measured,
         warmup=session.warmup,
@@ -115,18 +116,24 @@ class _Session:
             sampler.append(TreeSampler(pid))
             return sampler[-1]
 
+        alone = {"OCRPROF_SWEEP": f"mode=epochs loader={plan.loader} num_epochs={plan.num_epochs}"}
         outcome = run_target(
             target,
             directory=plan.output / "runs" / f"{number}-{position}",
-            until="exit",
+            until="sweep" if plan.level == "loader" else "exit",
             timeout_seconds=plan.timeout_seconds,
-            settings={"OCRPROF_PARTS": "1"},
+            settings=alone if plan.level == "loader" else {"OCRPROF_PARTS": "1"},
             beside=sample,
         )
         records = read_records(outcome.directory / "records")
         self.records = records or self.records
         samples = sampler[-1].samples if sampler else []
-        return _trial_of(outcome, records, number=number, position=position, samples=samples)
+        trial = _trial_of(outcome, records, number=number, position=position, samples=samples)
+        if plan.level == "program":
+            return trial
+        loop: Loop = "train" if plan.loader == "train" else "validation"
+        passes = {"epochs": build_loader_epochs(records, loop=loop), "metrics": batches_digest(records)}
+        return trial.model_copy(update=passes)
 
     def _is_alive(self, index: int) -> bool:
         return all(trial.status == "reached" for trial in self.trials[index])

@@ -26,7 +26,12 @@ _HEADINGS = {
 # The feature last, where it can be shortened.
 _SHORT_TITLES = ("later", "speed-up", "first", "load", "in all", "start", "memory", "feature")
 _SHORT_ALIGN = ">>>>>>><"
-_EPOCHS = {"validation": "validation epoch", "train": "training epoch"}
+_EPOCHS = {
+    ("program", "validation"): "validation epoch",
+    ("program", "train"): "training epoch",
+    ("loader", "validation"): "epoch of the validation loader alone",
+    ("loader", "train"): "epoch of the training loader alone",
+}
 
 
 def render_ablation(report: AblationReport, *, stream: TextIO, color: bool, width: int = 80) -> None:
@@ -36,7 +41,7 @@ def render_ablation(report: AblationReport, *, stream: TextIO, color: bool, widt
         *paragraph(f"ocrprof ablate · {figures.command(report.target)}", width=width, style="title"),
         *paragraph(_what_was_run(report), width=width),
     ]
-    for design in report.designs:
+    for design in report.designs or ["on"]:
         rows = [_short_cells(one) for one in _of(report, design)]
         if rows:
             lines += section(_HEADINGS[design], table_lines([_SHORT_TITLES, *rows], align=_SHORT_ALIGN, width=width))
@@ -67,7 +72,7 @@ def ablation_markdown(report: AblationReport) -> str:
 def ablation_html(report: AblationReport) -> str:
     """The page: what all are worth, then each, as a picture and as tables."""
     body: list[Html | None] = [_picture(report)]
-    for design in report.designs:
+    for design in (*report.designs, "on"):
         rows = [_cells(one) for one in _of(report, design)]
         titles = _titles(design)
         body.append(
@@ -119,9 +124,13 @@ def _what_was_run(report: AblationReport) -> str:
     epochs = max((sum(one.loop == report.loop for one in t.epochs) for a in report.arms for t in a.trials), default=0)
     return (
         f"{len(report.arms)} settings in {rounds} rounds of random order (seed {report.seed}), a fresh process each, "
-        f"{epochs} {_EPOCHS[report.loop]}s a process: the first apart from the later ones; "
+        f"{epochs} epochs a process, the first apart from the later ones; "
         "speed-ups are medians of the ratios within the rounds [95 % interval]"
     )
+
+
+def _epoch(report: AblationReport) -> str:
+    return _EPOCHS[report.level, report.loop]
 
 
 def _of(report: AblationReport, design: str) -> list[Effect]:
@@ -194,9 +203,9 @@ def _interactions(report: AblationReport) -> list[str]:
 def _last_line(report: AblationReport) -> str:
     whole = next((effect for effect in report.effects if effect.design == "on"), None)
     if whole is None or whole.later_epochs is None:
-        return f"ablate: no {_EPOCHS[report.loop]} after the first was measured with all features on and with none"
-    text = f"all features: a later {_EPOCHS[report.loop]} {_ratio(whole.later_epochs)}"
-    if whole.later_parts:
+        return f"ablate: no {_epoch(report)} after the first was measured with all features on and with none"
+    text = f"all features: a later {_epoch(report)} {_ratio(whole.later_epochs)}"
+    if whole.later_parts and report.level == "program":
         text += f" · loading and evaluation {_ratio(whole.later_parts, with_interval=False)}"
     if whole.first_epoch:
         text += f" · first epoch {_ratio(whole.first_epoch, with_interval=False)}"
@@ -222,4 +231,4 @@ def _picture(report: AblationReport) -> Section | None:
         return None
     limit = max(point.value for row in rows for point in row.points)
     picture = strip(rows, limit=limit, tick_text=format_seconds)
-    return html_section(f"Later {_EPOCHS[report.loop]}s of each setting", picture, anchor="settings")
+    return html_section(f"{_epoch(report).capitalize()}, each but the first, by setting", picture, anchor="settings")

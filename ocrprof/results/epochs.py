@@ -1,6 +1,7 @@
 """Each pass of a run over its training or validation data: how long it took, and what it was made of."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from ocrprof.records import ProcessRecords, Span
 from ocrprof.results.batch_parts import batch_sizes, holds, part_labels, part_nanoseconds, spans_inside, start_of
@@ -25,6 +26,35 @@ def build_epochs(records: Sequence[ProcessRecords]) -> list[Epoch]:
         groups = _by_extent(loop) if loop.name == "validation" else _by_number(loop, spans)
         epochs += [(windows[-1].end_ns, _epoch(loop, windows, spans)) for windows in groups]
     return [epoch for _, epoch in sorted(epochs, key=lambda one: one[0])]
+
+
+def build_loader_epochs(records: Sequence[ProcessRecords], *, loop: Literal["train", "validation"]) -> list[Epoch]:
+    """The epochs of a loader that was taken over, in order: seconds that its reader waited; empty without one."""
+    epochs = []
+    for one in _taken_over(records, "loader.epoch."):
+        seconds = one["ns"] / 1e9
+        epochs.append(
+            Epoch(
+                loop=loop,
+                seconds=seconds,
+                num_batches=one["batches"],
+                num_samples=one["samples"],
+                parts={"fetch": seconds},
+            )
+        )
+    return epochs
+
+
+def batches_digest(records: Sequence[ProcessRecords]) -> dict[str, float]:
+    """CRC-32 of all that a loader handed out in an epoch, as a figure that is equal or not; empty without one."""
+    found = _taken_over(records, "loader.digest")
+    return {"batches (crc32)": float(found[-1]["crc32"])} if found else {}
+
+
+def _taken_over(records: Sequence[ProcessRecords], prefix: str) -> list[dict[str, Any]]:  # Any: JSON values
+    main = main_process(records)
+    totals = {} if main is None else main.totals
+    return [totals[name] for name in sorted(totals) if name.startswith(prefix)]
 
 
 def _by_extent(loop: Loop) -> list[list[Interval]]:

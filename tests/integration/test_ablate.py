@@ -67,6 +67,27 @@ def test_speed_ups_are_those_that_the_program_was_written_to_have(measured):
     assert score.same_metrics is None
 
 
+def test_a_loader_alone_is_measured_without_the_rest_of_the_program(tmp_path):
+    """24 reads of 5 ms an epoch, or none from the second on: the 20 ms that the program takes a batch are not in it."""
+    folder = tmp_path / "report"
+    features = ("--feature", CACHE, "--feature", "shift: --shifted |", "--feature", "unreadable: --unreadable |")
+    done = ablate(folder, "--level", "loader", "--loader", "0", "--epochs", "2", "--rounds", "1", *features)
+    assert done.returncode == 5
+    report = read_report(folder)
+    off, _, cached, shifted = report.arms
+    assert (off.on, cached.on, shifted.on) == ([], ["cache"], ["cache", "shift"])
+    (trial,) = off.trials
+    assert [(one.num_batches, one.num_samples, list(one.parts)) for one in trial.epochs] == [(3, 24, ["fetch"])] * 2
+    assert all(one.seconds > 0.12 for one in trial.epochs)
+    (trial,) = cached.trials
+    assert trial.epochs[0].seconds > 0.12 > trial.epochs[1].seconds
+    cache, shift = report.effects[:2]
+    assert cache.same_metrics is True
+    assert shift.different_metrics == ["batches (crc32)"]
+    assert "shift changes what must not change (cumulative): batches (crc32)" in " ".join(done.stdout.split())
+    assert "OSError: this page cannot be read" in " ".join(done.stdout.split())
+
+
 def test_a_setting_that_fails_is_told_and_the_others_go_on(tmp_path):
     folder = tmp_path / "report"
     done = ablate(folder, "--rounds", "2", "--design", "alone", "--feature", CACHE, "--feature", "broken: --broken |")
@@ -89,6 +110,8 @@ def test_a_setting_that_fails_is_told_and_the_others_go_on(tmp_path):
         (("--feature", CACHE, "--pair", "cache,tensor"), "no feature is called 'tensor'"),
         (("--feature", CACHE, "--rounds", "0"), "at least one"),
         (("--features", "nowhere.toml"), "cannot read nowhere.toml"),
+        (("--feature", CACHE, "--loader", "last"), "no such loader"),
+        (("--feature", CACHE, "--level", "loader", "--epochs", "1"), "give 2 or more"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_anything_is(tmp_path, options, message):

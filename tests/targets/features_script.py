@@ -18,10 +18,12 @@ class Pages(Dataset):
         return 24
 
     def __getitem__(self, index):
+        if "--unreadable" in sys.argv:
+            raise OSError("this page cannot be read")
         if not (self.cached and index in self.seen):
             time.sleep(0.005)
         self.seen.add(index)
-        return torch.tensor(float(index))
+        return torch.tensor(float(index) + ("--shifted" in sys.argv))
 
 
 def main():

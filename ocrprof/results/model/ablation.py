@@ -102,6 +102,9 @@ class AblationReport(Value):
     pairs: list[tuple[str, str]] = []
     num_rounds: int = Field(description="that were asked for")
     seed: int = Field(description="of the random order within the rounds")
+    level: Literal["program", "loader"] = Field(
+        default="program", description="what the epochs are of: the whole program, or one of its loaders alone"
+    )
     loop: Literal["train", "validation"] = "validation"
     arms: list[Arm] = []
     warmup: list[Trial] = Field(default=[], description="runs before the first round, with all features on; uncounted")
