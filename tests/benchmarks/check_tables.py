@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ HASHED = (
 PROTOCOL = "reports/check-validation-protocol.md"
 REGIMES = {"idle": "idle", "hog": "one core loaded on and off", "half": "loaded from the middle on"}
 SHARES = (0.02, 0.05, 0.10, 0.20)
+_FINISHED = (0, 1, 3)
+"""Exit codes of checks that came to a verdict."""
+
 TOTAL = "wall"
 """The metric of a bare launch that other tools' rules are given, and that candidate values are multiplied of."""
 
@@ -98,18 +102,38 @@ def _head(folder: Path) -> str:
     hashes = sorted({session["analysis_hash"] for session in sessions})
     fixed = (ROOT / PROTOCOL).read_text() if (ROOT / PROTOCOL).exists() else ""
     kept = "the protocol's" if all(one in fixed for one in hashes) else "NOT the protocol's"
-    minutes = median(session["launch_seconds"] for session in sessions)
+    seconds = median(session["launch_seconds"] for session in sessions)
     first, last = sessions[0], sessions[-1]
-    return "\n".join([
-        "# Validation of `ocrprof check`",
-        "",
+    about = (
         f"{environment['cpu'] or 'unknown processor'}, {environment['num_cores_usable']:g} cores, Python"
         f" {environment['python']}, ocrprof {last['tool']['version']} at {last['commit'][:10]}"
         f"{' with uncommitted changes' if last['uncommitted'] else ''}; {len(sessions)} session(s) from"
-        f" {first['started']} to {last['started']}. The target is a program of the standard library whose launch takes"
-        f" {minutes:.3f} s in a check (`tests/benchmarks/check_target.py`). Analysis {', '.join(hashes)}: {kept}"
-        f" (`{PROTOCOL}`). Raw results, with every launch: `*.jsonl`. Bounds are one-sided 95 %, Clopper and Pearson.",
-    ])  # fmt: skip
+        f" {first['started']} to {last['started']}, load average {environment['load_average'] or 0:.1f} at the start of"
+        f" the last. The target is a program of the standard library whose launch takes {seconds:.3f} s in a check"
+        f" (`tests/benchmarks/check_target.py`). Analysis {', '.join(hashes)}: {kept} (`{PROTOCOL}`). Raw results, with"
+        " every launch: `*.jsonl`. Bounds are one-sided 95 %, Clopper and Pearson."
+    )
+    return "\n\n".join(["# Validation of `ocrprof check`", _claim(folder), _text(about)])
+
+
+def _claim(folder: Path) -> str:
+    """What came of the two halves of the claim."""
+    same = [row for row in rows_of(folder, "aa") if row["exit_code"] in _FINISHED]
+    slower = [row for row in rows_of(folder, "injected") if row["exit_code"] in _FINISHED and row["share"] == 0.10]
+    parts = []
+    if same:
+        failed = sum(row["exit_code"] == 1 for row in same)
+        bound = _percent(at_most(failed, len(same)), 2)
+        parts.append(f"**{failed} of {len(same)} checks of identical code failed: at most {bound} of them do.**")
+    if slower:
+        found = sum(row["verdict"] == "regressed" for row in slower)
+        bound = _percent(at_least(found, len(slower)), 0)
+        parts.append(f"**{found} of {len(slower)} slowdowns of 10 % in the code were found: at least {bound} are.**")
+    return _text(" ".join(parts) + " Idle machine; other regimes, sizes and tools below.") if parts else ""
+
+
+def _text(paragraph: str) -> str:
+    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _aa_section(folder: Path) -> str:
@@ -119,7 +143,7 @@ def _aa_section(folder: Path) -> str:
         return ""
     rows, notes = [], []
     for part, regime in parts.items():
-        finished = [row for row in found[part] if row["exit_code"] in (0, 1, 3)]
+        finished = [row for row in found[part] if row["exit_code"] in _FINISHED]
         if not finished:
             continue
         failed = sum(row["exit_code"] == 1 for row in finished)
@@ -136,7 +160,8 @@ def _aa_section(folder: Path) -> str:
     titles = ("whole checks", "n", "crashed", "false failures", "at most", "ok / inconclusive / improved", "pairs", "s")
     enough = "299 without a failure are needed to say at most 1 %; what is here says what the column `at most` says."
     return "\n\n".join([
-        "## The same code in both worktrees", _table(titles, rows), enough, "\n".join(f"- {one}" for one in notes)
+        "## The same code in both worktrees", _table(titles, rows), _text(enough),
+        "\n".join(textwrap.indent(_text(one), "  ").replace("  ", "- ", 1) for one in notes),
     ])  # fmt: skip
 
 
@@ -182,7 +207,7 @@ def _typical_sd(rows: Sequence[dict], name: str) -> float:
 
 def _injected_section(folder: Path) -> str:
     found = rows_of(folder, "injected")
-    finished = [row for row in found if row["exit_code"] in (0, 1, 3)]
+    finished = [row for row in found if row["exit_code"] in _FINISHED]
     if not finished:
         return ""
     rows = []
@@ -194,8 +219,10 @@ def _injected_section(folder: Path) -> str:
     titles = ("work added", "n", "regressed", "power", "at least", "inconclusive", "ok", "measured, median", "pairs")
     return "\n\n".join([
         "## Slower by code: work added in one of six places",
-        "Shares of the launch as a check sees it. In collate it is a sleep, elsewhere a loop. Inconclusive counts as"
-        f" missed. {len(found) - len(finished)} of {len(found)} checks crashed.",
+        _text(
+            "Shares of the launch as a check sees it. In collate it is a sleep, elsewhere a loop. Inconclusive counts"
+            f" as missed. {len(found) - len(finished)} of {len(found)} checks crashed."
+        ),
         _table(titles, rows),
     ])  # fmt: skip
 
@@ -224,16 +251,20 @@ def _stream_section(folder: Path) -> str:
     sizes = [f"+{100 * share:.0f} %" for share in SHARES]
     return "\n\n".join([
         "## Windows of 56 bare launches",
-        f"Each window is one experiment: a balanced order is drawn for its 28 pairs, and {len(names)} metrics are"
-        " judged by the whole rule of two stages; then the candidate's wall times are multiplied. This cannot show a"
-        " bias tied to an arm.",
+        _text(
+            f"Each window is one experiment: a balanced order is drawn for its 28 pairs, and {len(names)} metrics are"
+            " judged by the whole rule of two stages; then the candidate's wall times are multiplied. This cannot show"
+            " a bias tied to an arm."
+        ),
         _table(("ocrprof check", "windows", "false failures", "at most", "inconclusive", *sizes), ours),
         "## Other tools' rules on the same launches",
-        "Wall times alone. *In turn*: with the same drawn orders, all 28 pairs. *One after the other*: the first 28"
-        " launches are the base, the last 28 the candidate, as these tools are mostly used. Shares of windows that"
-        " were called slower. pyperf's function is its own; the others are written anew and compared with the tools,"
-        " benchstat's with SciPy's U test (`tests/benchmarks/check_rules.py`). benchstat and pyperf report, and leave"
-        " it to the reader to fail.",
+        _text(
+            "Wall times alone. *In turn*: with the same drawn orders, all 28 pairs. *One after the other*: the first 28"
+            " launches are the base, the last 28 the candidate, as these tools are mostly used. Shares of windows that"
+            " were called slower. pyperf's function is its own; the others are written anew and compared with the"
+            " tools, benchstat's with SciPy's U test (`tests/benchmarks/check_rules.py`). benchstat and pyperf report,"
+            " and leave it to the reader to fail."
+        ),
         _table(("rule", "windows", "in turn, no change", "in turn, +10 %", "one after the other, no change",
                 "one after the other, +10 %"), others),
     ])  # fmt: skip
