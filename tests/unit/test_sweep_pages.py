@@ -60,7 +60,7 @@ def test_a_dot_lies_at_its_value_and_its_bar_spans_its_interval():
     (picture,) = (one for one in page.all("svg", "points") if one.attributes.get("role") == "img")
     dots = [float(one.attributes["cy"].rstrip("%")) for one in picture.all("circle")]
     assert dots == sorted(dots[:2]) + sorted(dots[2:], reverse=True)  # 1 worker is slower than none, more are faster
-    bars = [one for one in picture.all("line", "interval")]
+    bars = picture.all("line", "interval")
     assert len(bars) == len(dots)
     for bar, dot in zip(bars, dots, strict=True):
         assert float(bar.attributes["y2"].rstrip("%")) < dot < float(bar.attributes["y1"].rstrip("%"))
