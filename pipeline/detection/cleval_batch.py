@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.detection.cleval_geometry import Bools, Floats, Ints, Outlines, Polygons, box_scales, pack_polygons
 
 DONT_CARE_TEXT = "###"
-_IS_DONT_CARE: Callable[[str], bool] = DONT_CARE_TEXT.__eq__
 
 
 class ImageBoxes(NamedTuple):
@@ -53,7 +52,7 @@ def dont_care(image: ImageBoxes) -> Bools:
         return np.asarray(image.gt_ignore, dtype=bool)
     if image.gt_texts is None:
         return np.zeros(len(image.gt_polygons), dtype=bool)
-    return np.fromiter(map(_IS_DONT_CARE, image.gt_texts), bool, len(image.gt_texts))
+    return np.array([text == DONT_CARE_TEXT for text in image.gt_texts], dtype=bool)
 
 
 def ignores_by_scale(
@@ -93,7 +92,7 @@ def pack_batch(
     det = np.concatenate([pair[0] for pair in quads], dtype=np.float64)
     gt = np.concatenate([pair[1] for pair in quads], dtype=np.float64)
     num_gt = [len(pair[1]) for pair in quads]
-    ignore = np.concatenate([dont_care(image) for image in images])
+    ignore = _dont_care_of_all(images)
     if scale_bins is not None:
         longer_sides = np.repeat(np.array([image.longer_side for image in images], dtype=np.float64), num_gt)
         # Of an image with a coordinate that is not finite nothing comes of this.
@@ -112,6 +111,13 @@ def pack_batch(
     return QuadBatch(
         det, _starts([len(pair[0]) for pair in quads]), gt, _starts(num_gt), lengths, ignores, det_text, gt_text
     )
+
+
+def _dont_care_of_all(images: Sequence[ImageBoxes]) -> Bools:
+    if any(image.gt_texts is None or image.gt_ignore is not None for image in images):
+        return np.concatenate([dont_care(image) for image in images])
+    texts = itertools.chain.from_iterable(image.gt_texts or () for image in images)
+    return np.array([text == DONT_CARE_TEXT for text in texts], dtype=bool)
 
 
 def _lengths(image: ImageBoxes) -> Iterable[int]:

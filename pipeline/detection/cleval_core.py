@@ -225,18 +225,20 @@ def _count_compiled(
     counted: Ints,
 ) -> None:
     """Fills the rows of `counted` for images of finite quadrilaterals, and leaves -1 in the others."""
+    constants = float(settings.vertical_aspect_ratio_thresh), float(settings.ap_constraint)
+    comparing: list[int] = []
+    others: list[int] = []
     quads = {}
     for index, image in enumerate(images):
         det, gt = as_quads(image.det_polygons), as_quads(image.gt_polygons)
         if det is not None and gt is not None:
             quads[index] = det, gt
-    for compares_texts in (False, True):
-        group = [index for index in quads if images[index].compares_texts is compares_texts]
+            (comparing if image.compares_texts else others).append(index)
+    for group in (comparing, others):
         if group:
             batch = pack_batch(
                 [images[index] for index in group], [quads[index] for index in group], scale_bins=scale_bins
             )
-            constants = float(settings.vertical_aspect_ratio_thresh), float(settings.ap_constraint)
             counted[group] = compiled.count_batch(*batch, *constants)
 
 

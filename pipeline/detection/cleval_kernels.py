@@ -55,8 +55,8 @@ def count_batch(
 def _count_image(
     counters, det, gt, lengths, ignores, det_text, gt_text, vertical_aspect_ratio_thresh, ap_constraint
 ):  # fmt: skip
-    det_cut, det_corners, det_bounds, det_areas, det_convex, det_aspects, det_finite = _measure(det)
-    gt_cut, gt_corners, gt_bounds, _, gt_convex, gt_aspects, gt_finite = _measure(gt)
+    det_cut, det_parts, det_num_parts, det_bounds, det_areas, det_aspects, det_finite = _measure(det)
+    gt_cut, gt_parts, gt_num_parts, gt_bounds, _, gt_aspects, gt_finite = _measure(gt)
     if not (det_finite and gt_finite):
         counters[0, 0] = -1
         return
@@ -73,14 +73,13 @@ def _count_image(
     cover_pairs, cover_centres, pair_counts = _covers(
         gt, gt_aspects, gt_lengths, det_cut, pair_gt, pair_det, vertical_aspect_ratio_thresh
     )
-    areas = np.empty(len(pair_gt))
+    areas = np.zeros(len(pair_gt))
     outline, window = np.empty((4, 2)), np.empty((4, 2))
     for pair in range(len(pair_gt)):
         g, d = pair_gt[pair], pair_det[pair]
-        if gt_convex[g] and det_convex[d]:
-            areas[pair] = _convex_area(gt_corners, g, det_corners, d, outline, window)
-        else:
-            areas[pair] = slab_area(gt_cut[g], det_cut[d], gt_cut[:0])
+        for one in range(gt_num_parts[g]):
+            for other in range(det_num_parts[d]):
+                areas[pair] += _convex_area(gt_parts[g, one], det_parts[d, other], outline, window)
 
     for row in range(len(ignores)):
         ignore = ignores[row]
@@ -108,13 +107,14 @@ def _capped(value):
 
 @compiled
 def _measure(quads):
-    """Truncated vertices, those turned clockwise, bounds, areas, convexity, aspect ratios, and if all is finite."""
+    """Truncated vertices, the one or two convex parts (N, 2, 4, 2) that they enclose, bounds, areas, aspect ratios, and
+    if all is finite."""
     num = len(quads)
     cut = np.trunc(quads)
-    corners = np.empty((num, 4, 2))
+    parts = np.empty((num, 2, 4, 2))
+    num_parts = np.ones(num, np.int64)
     bounds = np.empty((num, 4))
     areas = np.empty(num)
-    convex = np.empty(num, np.bool_)
     aspects = np.empty(num)
     sides = np.empty(4)
     is_finite = True
@@ -130,14 +130,16 @@ def _measure(quads):
         areas[index] = abs(doubled) / 2
         for k in range(4):
             source = 3 - k if doubled < 0 else k
-            corners[index, k, 0], corners[index, k, 1] = cut[index, source, 0], cut[index, source, 1]
-        convex[index] = _never_turns_back(corners[index])
+            parts[index, 0, k, 0], parts[index, 0, k, 1] = cut[index, source, 0], cut[index, source, 1]
+        if not _never_turns_back(parts[index, 0]):
+            num_parts[index] = 2
+            _cut_in_two(cut[index], parts[index])
         for axis in range(2):
             a, b, c, d = cut[index, 0, axis], cut[index, 1, axis], cut[index, 2, axis], cut[index, 3, axis]
             bounds[index, axis] = min(min(a, b), min(c, d))
             bounds[index, axis + 2] = max(max(a, b), max(c, d))
         aspects[index] = ((sides[0] + sides[2]) / 2 + 1e-5) / ((sides[1] + sides[3]) / 2 + 1e-5)
-    return cut, corners, bounds, areas, convex, aspects, is_finite
+    return cut, parts, num_parts, bounds, areas, aspects, is_finite
 
 
 @compiled
@@ -149,6 +151,47 @@ def _never_turns_back(corners):
         if dx * ey - dy * ex < 0:
             return False
     return True
+
+
+@compiled
+def _cut_in_two(quad, parts):
+    """Fills `parts` (2, 4, 2) with the two triangles that a concave or crossed quadrilateral encloses, even-odd."""
+    for start in range(2):
+        # Cut along a diagonal, where the other two vertices lie on either side of it.
+        a, b, c, d = start, start + 1, start + 2, (start + 3) & 3
+        ax, ay, bx, by, cx, cy, dx, dy = (
+            quad[a, 0], quad[a, 1], quad[b, 0], quad[b, 1], quad[c, 0], quad[c, 1], quad[d, 0], quad[d, 1],
+        )  # fmt: skip
+        side_b = (cx - ax) * (by - ay) - (cy - ay) * (bx - ax)
+        side_d = (cx - ax) * (dy - ay) - (cy - ay) * (dx - ax)
+        if side_b * side_d <= 0:
+            _set_triangle(parts[0], ax, ay, bx, by, cx, cy)
+            _set_triangle(parts[1], ax, ay, cx, cy, dx, dy)
+            return
+    # Else two edges cross: those before and after the first vertex's, or those around it.
+    for start in range(2):
+        a, b, c, d = start, start + 1, start + 2, (start + 3) & 3
+        ax, ay, bx, by, cx, cy, dx, dy = (
+            quad[a, 0], quad[a, 1], quad[b, 0], quad[b, 1], quad[c, 0], quad[c, 1], quad[d, 0], quad[d, 1],
+        )  # fmt: skip
+        turn = (bx - ax) * (dy - cy) - (by - ay) * (dx - cx)
+        if turn == 0:
+            continue
+        share = ((cx - ax) * (dy - cy) - (cy - ay) * (dx - cx)) / turn
+        if 0 <= share <= 1:
+            x, y = ax + share * (bx - ax), ay + share * (by - ay)
+            _set_triangle(parts[0], ax, ay, x, y, dx, dy)
+            _set_triangle(parts[1], x, y, bx, by, cx, cy)
+            return
+
+
+@compiled
+def _set_triangle(part, ax, ay, bx, by, cx, cy):
+    """Fills `part` (4, 2), the last corner twice, with a shoelace that is not negative."""
+    if (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) < 0:
+        bx, by, cx, cy = cx, cy, bx, by
+    part[0, 0], part[0, 1], part[1, 0], part[1, 1], part[2, 0], part[2, 1] = ax, ay, bx, by, cx, cy
+    part[3, 0], part[3, 1] = cx, cy
 
 
 @compiled
@@ -221,12 +264,12 @@ def _is_inside(x, y, quads, index):
 
 
 @compiled
-def _convex_area(gt_corners, g, det_corners, d, outline, window):
+def _convex_area(first, second, outline, window):
     """Area shared by two convex quads; `outline` and `window` (4, 2) are room to work in, made once an image."""
     for k in range(4):
         for axis in range(2):
-            outline[k, axis] = gt_corners[g, k, axis] - gt_corners[g, 0, axis]
-            window[k, axis] = det_corners[d, k, axis] - gt_corners[g, 0, axis]
+            outline[k, axis] = first[k, axis] - first[0, axis]
+            window[k, axis] = second[k, axis] - first[0, axis]
     return (_inner_boundary(outline, window, True) + _inner_boundary(window, outline, False)) / 2
 
 
