@@ -139,10 +139,10 @@ def sweep_workers(
     step = _step(step_ms=step_ms, step_from=step_from)
     simulated = parse_integers(what_if, option="--what-if")
     budget_seconds = None if budget is None else parse_seconds(budget, option="--budget")
-    folder = resume if resume is None or resume.is_dir() else resume.parent
+    earlier = resume if resume is None or resume.is_dir() else resume.parent
     plan = SweepWorkersPlan(
         target=target,
-        output=output or folder or default_output("sweep-workers"),
+        output=output or earlier or default_output("sweep-workers"),
         settings=settings,
         trial=TrialOptions(
             loader=_loader(loader),
