@@ -105,7 +105,7 @@ def _tables(report: ComparisonReport, *, width: int) -> list[Line]:
                 facts.value_text(one.base, one.unit),
                 facts.value_text(one.candidate, one.unit),
                 facts.change_text(one),
-                facts.noise_text(one.inside_noise),
+                facts.figure_noise(one),
                 facts.figure_name(one),
             )
             for one in shown

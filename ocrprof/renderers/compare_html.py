@@ -5,7 +5,7 @@ from ocrprof.renderers import figures_compare as facts
 from ocrprof.renderers.charts_compare import Step, waterfall
 from ocrprof.renderers.html_page import document, environment, header
 from ocrprof.renderers.html_page import facts as fact_list
-from ocrprof.renderers.markup import Html, Section, code, contents, join, more, paragraph, section, table, tag
+from ocrprof.renderers.markup import Html, Section, code, contents, join, more, paragraph, prose, section, table, tag
 from ocrprof.renderers.places import chain_text, keep_head, place
 from ocrprof.results.compare_words import signed_seconds
 from ocrprof.results.model import Breakdown, Cause, ComparedFigure, ComparisonReport, ExactItem
@@ -170,4 +170,4 @@ def _judged(report: ComparisonReport) -> Section | None:
     titles = ["verdict", "figure", "worse by", "95 % interval", "p"]
     told = table(titles, rows, align="llrrr") if rows else None
     small = [text for text in (facts.why_not_judged(report), report.test) if text]
-    return section("Judged", told, *(paragraph(text, class_="note") for text in small), anchor="judged")
+    return section("Judged", told, *(paragraph(prose(text), class_="note") for text in small), anchor="judged")

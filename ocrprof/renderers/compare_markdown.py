@@ -2,7 +2,7 @@
 
 from ocrprof.renderers import figures, figures_check
 from ocrprof.renderers import figures_compare as facts
-from ocrprof.renderers.markdown_text import code, left_out, table_block, where, words
+from ocrprof.renderers.markdown_text import code, left_out, prose, table_block, where, words
 from ocrprof.renderers.places import place
 from ocrprof.results.compare_words import signed_seconds
 from ocrprof.results.model import Breakdown, ComparedFigure, ComparisonReport, ExactItem
@@ -121,4 +121,4 @@ def _judged(report: ComparisonReport) -> list[str]:
     ]
     table = table_block(["", "figure", "worse by", "95 % interval", "p", ""], rows, align="llrrrl") if rows else []
     told = [text for text in (facts.why_not_judged(report), report.test) if text]
-    return ["### Judged", "", *table, *(["", words(" ".join(told))] if told else [])]
+    return ["### Judged", "", *table, *(["", prose(" ".join(told))] if told else [])]

@@ -72,8 +72,13 @@ def figure_cells(figure: ComparedFigure) -> list[str]:
         _with_interval(figure.base, figure.base_ci95, figure.unit),
         _with_interval(figure.candidate, figure.candidate_ci95, figure.unit),
         change_text(figure),
-        noise_text(figure.inside_noise),
+        figure_noise(figure),
     ]
+
+
+def figure_noise(figure: ComparedFigure) -> str:
+    """`noise` for a change that may be nothing else; nothing where nothing changed."""
+    return noise_text(figure.inside_noise and figure.base != figure.candidate)
 
 
 def figure_name(figure: ComparedFigure) -> str:

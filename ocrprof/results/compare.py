@@ -38,7 +38,7 @@ from ocrprof.units import format_seconds
 MIN_EFFECT = 0.05
 """The slowdown from which a comparison that judges may fail."""
 
-_NUM_CAUSES_TOLD = 2
+_NUM_CAUSES_TOLD, _NUM_TIMES_TOLD = 2, 3
 
 
 def compare_reports(
@@ -213,25 +213,27 @@ def _baselines(base: BaselineReport, candidate: BaselineReport) -> dict[str, Any
 
 
 def headline(breakdowns: list[Breakdown], tables: Mapping[str, list[ComparedFigure]]) -> str:
-    """`time to first step 74.3 s → 77.5 s, +3.20 s (+4.3 %): new import: pandas +2.90 s; …`, of what changed most."""
+    """`time to first step 74.3 s → 77.5 s, +3.20 s (+4.3 %): new import: pandas +2.90 s; …`; of several times each."""
     if not breakdowns:
         return f"{sum(len(rows) for rows in tables.values())} figures side by side"
-    worst = max(breakdowns, key=_relative_change) if breakdowns[0].of != "runs" else breakdowns[0]
-    words = (
-        f"{worst.name} {format_seconds(worst.base_seconds)} → {format_seconds(worst.candidate_seconds)}, "
-        f"{signed_seconds(worst.difference_seconds)}"
-    )
-    if worst.base_seconds:
-        percent = 100 * worst.difference_seconds / worst.base_seconds
-        words += f" ({'−' if percent < 0 else '+'}{abs(percent):.1f} %)"
-    causes = [cause for cause in worst.causes if cause.kind != "rest"]
-    if worst.inside_noise:
-        words += ", inside the noise of the runs"
+    if len(breakdowns) > 1:
+        told = "; ".join(_change(one) for one in breakdowns[:_NUM_TIMES_TOLD])
+        more = len(breakdowns) - _NUM_TIMES_TOLD
+        return f"{told}; and {more} more" if more > 0 else told
+    only = breakdowns[0]
+    causes = [cause for cause in only.causes if cause.kind != "rest"]
+    if only.inside_noise:
         # What is loaded or not is no matter of noise.
         causes = [cause for cause in causes if cause.inside_noise is False]
     told = "; ".join(f"{cause_name(cause)} {signed_seconds(cause.seconds)}" for cause in causes[:_NUM_CAUSES_TOLD])
-    return f"{words}: {told}" if told else words
+    return f"{_change(only)}: {told}" if told else _change(only)
 
 
-def _relative_change(breakdown: Breakdown) -> float:
-    return abs(breakdown.difference_seconds) / breakdown.base_seconds if breakdown.base_seconds else 0.0
+def _change(breakdown: Breakdown) -> str:
+    """`time to first step 74.3 s → 77.5 s, +3.20 s (+4.3 %)`, and whether that lies inside the noise."""
+    before, after = breakdown.base_seconds, breakdown.candidate_seconds
+    words = f"{breakdown.name} {format_seconds(before)} → {format_seconds(after)}, {signed_seconds(after - before)}"
+    if before:
+        percent = 100 * (after - before) / before
+        words += f" ({'−' if percent < 0 else '+'}{abs(percent):.1f} %)"
+    return f"{words}, inside the noise of the runs" if breakdown.inside_noise else words

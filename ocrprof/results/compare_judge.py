@@ -21,6 +21,7 @@ from ocrprof.results.model import (
     StartupReport,
     SweepReport,
 )
+from ocrprof.results.summary import milestone_key
 
 ALPHA = 0.01
 """Of a slowdown told where there is none, in any of the figures that are judged: Holm's correction over all of them."""
@@ -85,7 +86,7 @@ def samples_of(base: AnyReport, candidate: AnyReport) -> list[Sample]:
         return samples_of(base.startup, candidate.startup) if base.startup and candidate.startup else []
     if isinstance(base, StartupReport) and isinstance(candidate, StartupReport):
         walls = [[run.wall_seconds for run in measured_runs(side) if run.reached] for side in (base, candidate)]
-        return [Sample(name=f"time_to_{base.until}_seconds", base=walls[0], candidate=walls[1])]
+        return [Sample(name=milestone_key(base.until), base=walls[0], candidate=walls[1])]
     if isinstance(base, SweepReport) and isinstance(candidate, SweepReport):
         rates = [_rates(side) for side in (base, candidate)]
         return [

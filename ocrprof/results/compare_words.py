@@ -18,7 +18,7 @@ def signed_seconds(seconds: float) -> str:
 
 
 def cause_name(cause: Cause) -> str:
-    """What changed, as the beginning of a sentence: `new import: pandas, with 12 more`, `torch: 28 modules more`."""
+    """What changed, as the beginning of a sentence: `new import: pandas, with 12 more`, `new in torch: 28 modules`."""
     match cause.kind:
         case "gained" | "lost" if cause.phase is not None:
             word = "new import" if cause.kind == "gained" else "import gone"
@@ -28,10 +28,9 @@ def cause_name(cause: Cause) -> str:
             return f"{cause.name} is new"
         case "lost":
             return f"{cause.name} is gone"
-        case "more_modules":
-            return f"{cause.name}: {cause.detail} more"
-        case "fewer_modules":
-            return f"{cause.name}: {cause.detail} less"
+        case "more_modules" | "fewer_modules":
+            word = "new" if cause.kind == "more_modules" else "gone"
+            return f"{word} in {cause.name}: {cause.detail}"
         case "slower" | "faster" if cause.phase is not None:
             return f"{cause.name} loads {cause.kind}"
         case "slower" | "faster":
