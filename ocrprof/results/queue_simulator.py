@@ -20,7 +20,7 @@ _DEFAULT_PREFETCH = 2
 
 
 class Service(NamedTuple):
-    """What making a batch takes. `seconds`: of single batches, to draw from; `cpu_share`: of it on a processor.
+    """What making a batch takes. `seconds`: of single batches, drawn from; `cpu_share`: of it on a processor.
 
     `handover_seconds`: of the consumer's own processor time to take a batch over from a worker.
     """
@@ -253,6 +253,7 @@ class _Queue:
         self.machine = machine
         self._service = service
         self._generator = generator
+        self._drawn: list[float] = []
         self._num_workers = num_workers
         self._prefetch_factor = prefetch_factor
         self._in_order = in_order
@@ -288,7 +289,10 @@ class _Queue:
         return next(iter(self._ready), None)
 
     def _draw(self) -> tuple[float, float]:
-        seconds = self._generator.choice(self._service.seconds)
+        # Each measured time once in every pass, so that the mean is the measured one however long the tail.
+        if not self._drawn:
+            self._drawn = self._generator.sample(self._service.seconds, k=len(self._service.seconds))
+        seconds = self._drawn.pop()
         return seconds * (1 - self._service.cpu_share), seconds * self._service.cpu_share
 
     def _send(self) -> None:

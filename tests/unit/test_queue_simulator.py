@@ -64,16 +64,16 @@ def test_a_consumer_that_takes_long_to_take_over_a_batch_is_the_limit():
     ],
 )
 def test_exposed_wait_by_the_spread_of_the_service_and_the_load(cv, utilisation, wait):
-    """Four workers, prefetch 2, gamma service: another simulation's figures within 2.5 points, small ones 0.5."""
+    """Four workers, prefetch 2, gamma service: another simulation's figures within 2.5 points, below 2 % within 1."""
     generator = random.Random(1)
     service = Service([generator.gammavariate(1 / cv**2, cv**2) for _ in range(4000)])
     found = simulate_queue(service, num_workers=4, steps=Steps(0.25 / utilisation), num_batches=4000)
-    assert found.wait_fraction == pytest.approx(wait, abs=0.005 if wait < 0.02 else 0.025)
+    assert found.wait_fraction == pytest.approx(wait, abs=0.01 if wait < 0.02 else 0.025)
 
 
 def heavy_tailed(generator: random.Random) -> Service:
     """Five of a hundred batches take ten times as long; mean 1. The rest scatter as an exponential does."""
-    seconds = [generator.expovariate(1) * (10 if generator.random() < 0.05 else 1) for _ in range(20_000)]
+    seconds = [generator.expovariate(1) * (10 if generator.random() < 0.05 else 1) for _ in range(5000)]
     return Service([one * len(seconds) / sum(seconds) for one in seconds])
 
 
