@@ -155,9 +155,9 @@ def _verdict(
     allowed = max(rule.allowed, rule.allowed_share * base)
     worse = candidate - base if rule.worse == "more" else base - candidate
     if worse > allowed:
-        return "regressed", f"{allowed:.0f} {rule.worse} are allowed" if allowed else None
+        return "regressed", f"allowed: {int(allowed)} {rule.worse}" if allowed >= 1 else None
     if worse > 0:
-        return "changed", f"within the {allowed:.0f} {rule.worse} that are allowed"
+        return "changed", f"within the {int(allowed)} {rule.worse} that are allowed"
     return ("improved" if -worse > allowed else "changed"), None
 
 
@@ -204,7 +204,7 @@ def exact_sentence(change: ExactChange) -> str:
         "−", change.num_removed, change.removed
     )  # fmt: skip
     tops = packages_of(items)
-    sentence = f"{sign}{number} {words}: {_some(list(tops))}"
+    sentence = f"{sign}{number} {words if number != 1 else words.removesuffix('s')}: {_some(list(tops))}"
     place = next((item.location for item in tops[next(iter(tops))] if item.location is not None), None)
     if place is None or not change.added:
         return sentence

@@ -56,6 +56,8 @@ def _untold(metrics: Sequence[MetricSummary]) -> list[str]:
     """The metric that would need the most pairs."""
     untold = [metric for metric in metrics if metric.verdict == "inconclusive"]
     untold.sort(key=lambda metric: (metric.pairs_needed is None, metric.pairs_needed or 0), reverse=True)
+    if not untold:
+        return []
     worst = untold[0]
     more = f" and {len(untold) - 1} more" if len(untold) > 1 else ""
     reason = f": {worst.reason}" if worst.reason else ""

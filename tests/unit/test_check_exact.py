@@ -59,13 +59,13 @@ def test_a_new_eager_package_is_a_regression_even_where_another_went():
         ExactFacts(sets={"eager_packages": {"torch": None, "pandas": "train.py:7"}}),
     )["eager_packages"]
     assert one.verdict == "regressed"
-    assert exact_sentence(one) == "+1 eager packages: pandas, first imported at train.py:7"
+    assert exact_sentence(one) == "+1 eager package: pandas, first imported at train.py:7"
     gone = changed(
         ExactFacts(sets={"eager_packages": modules("torch", "wandb")}),
         ExactFacts(sets={"eager_packages": modules("torch")}),
     )["eager_packages"]
     assert gone.verdict == "improved"
-    assert exact_sentence(gone) == "−1 eager packages: wandb"
+    assert exact_sentence(gone) == "−1 eager package: wandb"
 
 
 @pytest.mark.parametrize(
