@@ -66,6 +66,13 @@ def test_a_dot_lies_at_its_value_and_its_bar_spans_its_interval():
         assert float(bar.attributes["y2"].rstrip("%")) < dot < float(bar.attributes["y1"].rstrip("%"))
 
 
+def test_one_round_is_drawn_without_intervals():
+    page = read_page(sweep_html(sweep([setting(0), setting(2)], rounds([setting(0), setting(2)], num_rounds=1))))
+    (picture,) = (one for one in page.all("svg", "points") if one.attributes.get("role") == "img")
+    assert len(picture.all("circle")) == 2
+    assert picture.all("line", "interval") == []
+
+
 def test_each_combination_of_other_factors_has_a_line_of_its_own():
     settings = [setting(value, prefetch_factor=factor) for value in (1, 2) for factor in (2, 4)]
     page = read_page(sweep_html(sweep(settings, rounds(settings))))
