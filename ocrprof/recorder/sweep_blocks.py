@@ -20,6 +20,12 @@ def cut(times: "list[int]", sizes: "list[int]", length: int) -> "list[list[int]]
     ]
 
 
+def of_steps(waits: "list[int]", computes: "list[int]", length: int) -> "list[list[int]]":
+    """Whole blocks of `length` steps, as [ns, steps]."""
+    times = [wait + compute for wait, compute in zip(waits, computes)]  # noqa: B905 - not in Python 3.9
+    return [[sum(times[k : k + length]), length] for k in range(0, len(times) - length + 1, length)]
+
+
 def fitting_length(num_batches: int, length: int, num_workers: int) -> int:
     """`length`, or the multiple of `num_workers` of which four blocks fit (else two, else one) into `num_batches`."""
     for num_blocks in (_MIN_CAPPED_BLOCKS, 2):

@@ -8,20 +8,18 @@ if TYPE_CHECKING:
     from typing import Any  # batches are whatever a program collates
 
 _MAX_DEPTH = 8
+_OF_WORKERS = ("cpu_workers", "read_bytes", "read_chars")
 
 
-def snapshot(pids: "list[int]", cpu_stats: "list[str]") -> "dict[str, int | None]":
-    """Counters that only grow: of this process and of the workers `pids`, in ns and bytes; None where not readable.
-
-    `cpu_stats`: the `cpu.stat` files of the control groups that may hold the processes back.
-    """
-    own = _cpu_ns("self")
+def snapshot(pids: "list[int]") -> "dict[str, Any]":
+    """Counters that only grow: of this process and of the workers `pids`, in ns and bytes; None where not readable."""
     workers = [_cpu_ns(pid) for pid in pids]
     counts = [_io("self"), *(_io(pid) for pid in pids)]
     readable = all(one is not None for one in counts)
-    throttled = _throttled(cpu_stats)
+    throttled = _throttled()
     return {
-        "cpu_main": own,
+        "pids": pids,
+        "cpu_main": _cpu_ns("self"),
         "cpu_workers": None if None in workers else sum(one or 0 for one in workers),
         "read_bytes": sum(one[1] for one in counts if one) if readable else None,
         "read_chars": sum(one[0] for one in counts if one) if readable else None,
@@ -30,9 +28,10 @@ def snapshot(pids: "list[int]", cpu_stats: "list[str]") -> "dict[str, int | None
     }
 
 
-def between(before: "dict[str, int | None]", after: "dict[str, int | None]") -> "dict[str, int | None]":
-    """What each counter has grown by."""
-    return {name: _less(after[name], before[name]) for name in before}
+def between(before: "dict[str, Any]", after: "dict[str, Any]") -> "dict[str, int | None]":
+    """What each counter has grown by; None for those of workers where others have taken their place."""
+    unknown = _OF_WORKERS if before["pids"] != after["pids"] else ()
+    return {name: None if name in unknown else _less(after[name], before[name]) for name in before if name != "pids"}
 
 
 def added(one: "dict[str, int | None]", other: "dict[str, int | None]") -> "dict[str, int | None]":
@@ -160,10 +159,13 @@ def _io(pid: object) -> "tuple[int, int] | None":
         return None
 
 
-def _throttled(cpu_stats: "list[str]") -> "tuple[int | None, int | None]":
-    """ns in which a quota held the processes back, and how often: of the control group that did so most."""
+def _throttled() -> "tuple[int | None, int | None]":
+    """ns in which a quota held the processes back, and how often: of the control group that did so most.
+
+    The parent has told which files those of our groups are.
+    """
     worst: tuple[int | None, int | None] = (None, None)
-    for path in cpu_stats:
+    for path in os.environ.get("OCRPROF_CPU_STATS", "").split(os.pathsep):
         try:
             with open(path, "rb") as file:
                 counts = dict(line.split() for line in file.read().splitlines())

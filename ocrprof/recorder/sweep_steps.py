@@ -4,6 +4,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any  # where the batches come from: a `sweep_feed.Feed`
+
     from ocrprof.recorder.core import Recorder
 
 _SECOND = 1_000_000_000
@@ -41,3 +43,35 @@ class Step:
                 self._total += over
                 self._count += 1
         return int(self._now() - start)
+
+
+def feed(source: "Any", step: Step, num_batches: int, *, until: int) -> "tuple[list[int], list[int]]":
+    """ns that each step waited for its batch from `source`, and those that it took; the time may be up before all."""
+    now = sys.modules["time"].monotonic_ns
+    waits: list[int] = []
+    computes: list[int] = []
+    while len(waits) < num_batches:
+        start = now()
+        if source.take_or_restart():
+            waits.append(source.last - start)
+            computes.append(step.run())
+        if now() > until:
+            break
+    return waits, computes
+
+
+def replay(source: "Any", step: Step, kept: "list[object]", length: int, *, num_blocks: int, until: int) -> "list[int]":
+    """ns of blocks of `length` steps fed with `kept` batches: the loader costs nothing, its workers come to rest."""
+    now = sys.modules["time"].monotonic_ns
+    replayed: list[int] = []
+    while len(replayed) < num_blocks:
+        start = now()
+        for number in range(length):
+            batch = kept[number % len(kept)]
+            del batch
+            step.run()
+            source.beat.tick(now())
+        replayed.append(now() - start)
+        if replayed[-1] + now() > until:
+            break
+    return replayed

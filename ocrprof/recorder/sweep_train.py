@@ -4,8 +4,6 @@ A step is what the target does between two batches; on a GPU the work of a step 
 begin and end, and nowhere in between. All times are ns of CLOCK_MONOTONIC.
 """
 
-import os
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any  # loaders, iterators and batches of torch
@@ -51,45 +49,38 @@ def patch_next(recorder: "Recorder", base: "Any") -> None:
 
 
 class Training:
-    """The steps of one trial. It is begun where the target first iterates its loader, which has its new settings."""
+    """The steps of one trial. It is begun where the target first iterates its loader, which gets its new settings."""
 
     def __init__(self, recorder: "Recorder", asked: "dict[str, Any]", loader: "Any") -> None:
         self.loader, self.is_over = loader, False
         self._recorder, self._asked = recorder, asked
         self._cost, self._blocks = recorder.load("sweep_cost"), recorder.load("sweep_blocks")
-        self._iterator: Any = None
-        at = recorder.now()
-        self._notes = recorder.load("sweep").rebuild(loader, asked)
-        num_workers = asked["num_workers"]
-        self._prefetch = num_workers * (loader.prefetch_factor or 0)
-        try:
-            check = recorder.load("sweep_failure").check_room
-            check(recorder, asked.get("batch_bytes"), asked.get("num_tensors"), num_workers, self._prefetch)
-        except Exception as error:
-            self.failed(error)
-        self._num_steps = asked["num_steps"]
+        at, self._notes = recorder.now(), recorder.load("sweep").rebuild(loader, asked)
+        self._num_workers = asked["num_workers"]
+        self._prefetch = self._num_workers * (loader.prefetch_factor or 0)
         # What the queue was filled with before the first step is free; no more than half of the steps is left out.
-        self._num_warmup = max(_MIN_WARMUP, min(2 * self._prefetch, self._num_steps // 2))
-        self._length = max(4 * num_workers, 8)
+        self._num_warmup = max(_MIN_WARMUP, min(2 * self._prefetch, asked["num_steps"] // 2))
+        self._length = max(4 * self._num_workers, 8)
+        self._iterator: Any = None
+        self._steps = _Steps()
         self._kept: list[object] = []
-        self._num_started = 0
-        self._begun = self._first = self._asked_at = self._got_at = 0
-        self._turnover: int | None = None
-        self._epoch_end = 0
-        self._is_interrupted = False
-        # Of each measured step: waited for its batch, then at work; whether it follows the one before; its samples.
-        self._waits: list[int] = []
-        self._works: list[int] = []
-        self._sizes: list[int] = []
-        self._breaks: set[int] = set()
-        self._size: int | None = None
         self._replayed: list[int] = []
-        self._num_replayed = 0
-        self._before: dict[str, int | None] = {}
-        self._until = 0
+        self._num_fetched = self._num_replayed = 0
+        # Moments: of the first `iter()`, of the last request for a batch, of its arrival; 0 before there is one.
+        self._started = self._asked_at = self._got_at = self._first = self._until = 0
+        self._epoch_end = 0
+        self._turnover: int | None = None
+        self._size: int | None = None
+        self._is_interrupted = self._is_measured = False
+        self._before: dict[str, Any] = {}
         self._beat = recorder.load("sweep_beat").Beat(recorder, asked)
         self._tell("taken", at=at, notes=self._notes)
         recorder.at_end.append(self._finish_early)
+        try:
+            check = recorder.load("sweep_failure").check_room
+            check(recorder, asked.get("batch_bytes"), asked.get("num_tensors"), self._num_workers, self._prefetch)
+        except Exception as error:
+            self.failed(error)
 
     # -- what the loader's iteration tells -------------------------------------------------------------------------
 
@@ -97,20 +88,24 @@ class Training:
         """Whether these batches are those that are trained with."""
         return iterator is self._iterator
 
+    def starts(self) -> None:
+        """`iter()` is about to be called: of the first epoch, or of a later one, of which no step is."""
+        now = self._recorder.now()
+        self._beat.starts()
+        if not self._started:
+            self._started = now
+            return
+        if not self._epoch_end or self._is_interrupted:
+            self._epoch_end = now
+        self._is_interrupted = True
+
     def began(self, loader: object, iterator: "Any") -> None:
         """`iter()` of a loader has returned."""
         if loader is not self.loader:
             return
-        self._iterator = iterator
-        if not self._begun:
-            self._begun = self._asked_at = self._recorder.now()
-            pids = [worker.pid for worker in getattr(iterator, "_workers", ())]
-            self._tell("workers", at=self._started_at, iter=self._begun - self._started_at, pids=pids)
-
-    def starts(self) -> None:
-        """`iter()` is about to be called."""
-        self._started_at = self._recorder.now()
-        self._beat.starts()
+        is_first, self._iterator = self._iterator is None, iterator
+        if is_first:
+            self._tell("workers", at=self._started, iter=self._recorder.now() - self._started, pids=self._pids())
 
     def interrupted(self) -> None:
         """Another loader is read: what lies between the two batches of the training is no step."""
@@ -119,34 +114,23 @@ class Training:
     def asks(self) -> None:
         """The target asks for a batch: the step before is over."""
         now = self._recorder.now()
-        number = self._num_started - 1
-        if number >= self._num_warmup and self._size is not None:
-            if self._is_interrupted:
-                self._breaks.add(len(self._works))
-            elif self._num_replayed:
-                self._replayed.append(now - self._got_at)
-            else:
-                self._waits.append(self._got_at - self._asked_at)
-                self._works.append(now - self._got_at)
-                self._sizes.append(self._size)
-            self._size = None
-        is_enough = self._num_started >= self._num_steps or (self._until and now > self._until)
-        if self._num_started == self._num_warmup:
-            self._recorder.load("torch").synchronize()
-            self._before = self._snapshot()
-            self._until = self._recorder.now() + int(self._asked["max_seconds"] * _SECOND)
-        elif is_enough and not self._num_replayed:
-            self._measured()
-            if not (self._asked.get("replay") and self._kept):
-                self._end()
-        if self._num_replayed >= self._prefetch + _NUM_REPLAYED_BLOCKS * self._length:
+        if self._size is not None and self._num_fetched > self._num_warmup:
+            self._add_step(now)
+        self._size, self._is_interrupted = None, False
+        if not self._is_measured:
+            if self._num_fetched == self._num_warmup and not self._until:
+                self._begin_measuring()
+            elif self._num_fetched >= self._asked["num_steps"] or 0 < self._until < now:
+                self._measured()
+                if not self._kept:
+                    self._end()
+        elif self._num_replayed >= self._prefetch + _NUM_REPLAYED_BLOCKS * self._length:
             self._end()
-        self._is_interrupted = False
         self._asked_at = self._recorder.now()
 
     def kept_batch(self) -> object:
         """A copy of a batch of the warm-up, once the steps are measured; None before."""
-        if not self.is_measured or not self._kept:
+        if not self._is_measured:
             return None
         batch = self._cost.clone(self._kept[self._num_replayed % len(self._kept)])
         self._num_replayed += 1
@@ -155,44 +139,28 @@ class Training:
         self._beat.tick(self._got_at)
         return batch
 
-    is_measured = False
-
     def got(self, batch: object) -> None:
         """The loader has delivered."""
         self._got_at = self._recorder.now()
         self._beat.tick(self._got_at)
-        sizes = self._blocks.leading_sizes(batch)
-        full = self.loader.batch_size
-        self._size = full if full in sizes or not sizes else sizes[0]
-        if self._size is None:
-            self._size = 1
-        if not self._num_started:
+        self._size = self._samples_of(batch)
+        if not self._num_fetched:
             self._first = self._got_at
             num_bytes, num_tensors = self._cost.size_of(batch)
-            self._bytes, self._tensors = num_bytes, num_tensors
-            self._tell(
-                "first",
-                at=self._started_at,
-                first=self._got_at - self._started_at,
-                batch_bytes=num_bytes,
-                num_tensors=num_tensors,
-            )
+            first = self._got_at - self._started
+            self._tell("first", at=self._started, first=first, batch_bytes=num_bytes, num_tensors=num_tensors)
         if self._epoch_end:
-            if self._turnover is None and not self._is_interrupted:
-                self._turnover = self._got_at - self._epoch_end
+            self._turnover = self._turnover or self._got_at - self._epoch_end
             self._epoch_end = 0
-            self._breaks.add(len(self._works))
+            self._steps.interrupt()
             self._size = None  # its wait is that of a new epoch, not of a step
         if self._asked.get("replay") and len(self._kept) < _NUM_KEPT:
             self._kept.append(self._cost.clone(batch))
             self._got_at = self._recorder.now()
-        self._num_started += 1
-        if self._num_started == self._num_warmup:
-            per_batch = (self._got_at - self._first) / max(1, self._num_started - 1)
-            self._beat.limit(max(int(self._asked["hang_seconds"] * _SECOND), int(_HANG_BATCHES * per_batch)))
+        self._num_fetched += 1
 
     def epoch_ended(self) -> None:
-        """No further batch: what comes next belongs to the end of an epoch."""
+        """No further batch in this epoch."""
         self._epoch_end = self._asked_at
 
     def failed(self, error: BaseException) -> None:
@@ -201,81 +169,123 @@ class Training:
         self._recorder.load("sweep_failure").tell(self._recorder, error, self._iterator, self.loader, phase=phase)
         self._end()
 
-    # -- the end ---------------------------------------------------------------------------------------------------
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def _begin_measuring(self) -> None:
+        """From here on steps count; a GPU has no work left of those before."""
+        per_batch = (self._got_at - self._first) / max(1, self._num_fetched - 1)
+        self._beat.limit(max(int(self._asked["hang_seconds"] * _SECOND), int(_HANG_BATCHES * per_batch)))
+        self._recorder.load("torch").synchronize()
+        self._before = self._snapshot()
+        self._until = self._recorder.now() + int(self._asked["max_seconds"] * _SECOND)
+
+    def _add_step(self, now: int) -> None:
+        if self._is_interrupted:
+            self._steps.interrupt()
+        elif self._num_replayed:
+            self._replayed.append(now - self._got_at)
+        else:
+            self._steps.add(self._got_at - self._asked_at, now - self._got_at, self._size or 0)
+
+    def _samples_of(self, batch: object) -> int:
+        sizes: list[int] = self._blocks.leading_sizes(batch)
+        full: int | None = self.loader.batch_size
+        return full if full is not None and (full in sizes or not sizes) else (sizes or [1])[0]
 
     def _measured(self) -> None:
         """Writes the steps; the last one's work on a GPU is its own, so it is waited for."""
-        self.is_measured = True
-        behind = self._recorder.now()
+        self._is_measured = True
+        begin = self._recorder.now()
         self._recorder.load("torch").synchronize()
-        late = self._recorder.now() - behind
-        if self._works:
-            self._works[-1] += late
+        self._steps.prolong(self._recorder.now() - begin)
         spent = self._cost.between(self._before, self._snapshot()) if self._before else {}
-        pids = [worker.pid for worker in getattr(self._iterator, "_workers", ())]
-        blocks, waits, works = self._cut()
+        self._length = self._blocks.fitting_length(len(self._steps.works), self._length, max(1, self._num_workers))
+        blocks, waits, works = self._steps.cut(self._length)
         self._tell(
             "blocks",
-            fill=None,
-            discarded=min(self._num_warmup, self._num_started),
+            discarded=min(self._num_warmup, self._num_fetched),
             blocks=blocks,
-            capped=self._num_started < self._num_steps,
+            capped=self._num_fetched < self._asked["num_steps"],
             first=self._first,
             last=self._recorder.now(),
-            cost={**spent, "pss_peak": self._cost.pss_bytes(pids), "shm_peak": None},
+            cost={**spent, "pss_peak": self._cost.pss_bytes(self._pids())},
             notes=self._notes,
-            indices=[],
-            num_steps=len(self._works),
-            train_ns=sum(self._waits) + sum(self._works),
-            train_samples=sum(self._sizes),
+            train_ns=sum(self._steps.waits) + sum(self._steps.works),
+            train_samples=sum(self._steps.sizes),
         )
-        self._tell(
-            "waits", wait=waits, compute=works, num_batches=[one[1] for one in blocks], oversleep=0, capped=False
-        )
+        num_batches = [self._length for _ in blocks]
+        self._tell("waits", wait=waits, compute=works, num_batches=num_batches, oversleep=0, capped=False)
         if self._turnover is not None:
             self._tell("turnover", ns=self._turnover)
 
-    def _cut(self) -> "tuple[list[list[int]], list[int], list[int]]":
-        """Blocks of steps that follow each other, with what was waited and worked in each."""
-        num, length = len(self._works), self._length
-        longest = self._blocks.fitting_length(num, length, max(1, self._asked["num_workers"]))
-        blocks, waits, works, start = [], [], [], 0
-        while start + longest <= num:
-            inside = [at for at in self._breaks if start < at < start + longest]
-            if inside:
-                start = max(inside)
-                continue
-            chosen = slice(start, start + longest)
-            waits.append(sum(self._waits[chosen]))
-            works.append(sum(self._works[chosen]))
-            blocks.append([waits[-1] + works[-1], longest, sum(self._sizes[chosen])])
-            start += longest
-        return blocks, waits, works
-
     def _end(self) -> None:
-        if self._replayed:
-            # The first of them were fed while the workers still filled the queue.
-            steps = self._replayed[self._prefetch :]
-            length = self._blocks.fitting_length(len(steps), self._length, 1)
-            cut = range(0, len(steps) - length + 1, length)
-            self._tell("replay", ns=[sum(steps[k : k + length]) for k in cut], num_batches=length)
+        # The first of them were fed while the workers still filled the queue.
+        replayed = self._replayed[self._prefetch :]
+        cut = range(0, len(replayed) - self._length + 1, self._length)
+        if cut:
+            self._tell("replay", ns=[sum(replayed[k : k + self._length]) for k in cut], num_batches=self._length)
         self.is_over = True
-        self._tell("exit", at=self._recorder.now(), ns=0, slow=False)
+        self._tell("exit", at=self._recorder.now(), slow=False)
         self._recorder.mark(self._recorder.load("sweep").MILESTONE)
 
     def _finish_early(self) -> None:
         """The target has ended by itself."""
-        if not self.is_over and self._first and not self.is_measured:
+        if not self.is_over and self._first and not self._is_measured:
             self.is_over = True
-            self._notes.append("the program ended after %d of the %d steps" % (self._num_started, self._num_steps))
+            asked = self._asked["num_steps"]
+            self._notes.append("the program ended after %d of the %d steps" % (self._num_fetched, asked))
             self._measured()
 
-    def _snapshot(self) -> "dict[str, int | None]":
-        stats = [path for path in os.environ.get("OCRPROF_CPU_STATS", "").split(os.pathsep) if path]
-        pids = [worker.pid for worker in getattr(self._iterator, "_workers", ())]
-        found: dict[str, int | None] = self._cost.snapshot(pids, stats)
+    def _pids(self) -> "list[int]":
+        return [worker.pid for worker in getattr(self._iterator, "_workers", ())]
+
+    def _snapshot(self) -> "dict[str, Any]":
+        found: dict[str, Any] = self._cost.snapshot(self._pids())
         return found
 
     def _tell(self, name: str, **facts: object) -> None:
         self._recorder.write({"k": "totals", "of": "sweep." + name, "a": facts})
         self._recorder.flush()
+
+
+class _Steps:
+    """Of each measured step what it waited for its batch, its own work (ns), and the samples in it."""
+
+    def __init__(self) -> None:
+        self.waits: list[int] = []
+        self.works: list[int] = []
+        self.sizes: list[int] = []
+        self._breaks: set[int] = set()
+
+    def add(self, wait: int, work: int, size: int) -> None:
+        """One more."""
+        self.waits.append(wait)
+        self.works.append(work)
+        self.sizes.append(size)
+
+    def interrupt(self) -> None:
+        """The next step does not follow the last one."""
+        self._breaks.add(len(self.works))
+
+    def prolong(self, ns: int) -> None:
+        """The last step took longer than it seemed."""
+        if self.works:
+            self.works[-1] += ns
+
+    def cut(self, length: int) -> "tuple[list[list[int]], list[int], list[int]]":
+        """Blocks of `length` steps that follow each other, as [ns, steps, samples]; waits and work of each."""
+        blocks: list[list[int]] = []
+        waits: list[int] = []
+        works: list[int] = []
+        start = 0
+        while start + length <= len(self.works):
+            inside = [at for at in self._breaks if start < at < start + length]
+            if inside:
+                start = max(inside)
+                continue
+            chosen = slice(start, start + length)
+            waits.append(sum(self.waits[chosen]))
+            works.append(sum(self.works[chosen]))
+            blocks.append([waits[-1] + works[-1], length, sum(self.sizes[chosen])])
+            start += length
+        return blocks, waits, works
