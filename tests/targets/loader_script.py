@@ -4,6 +4,7 @@ Each switch makes the loader fail, or be of another kind, in one way that real o
 """
 
 import argparse
+import io
 import itertools
 import os
 import resource
@@ -35,6 +36,7 @@ def parse():
     parser.add_argument("--max-files", type=int, help="ulimit -n")
     for name in ("kill", "raise", "hang", "bus"):
         parser.add_argument(f"--{name}-at", type=int, default=-1, help="the index of the sample")
+    parser.add_argument("--staged", action="store_true", help="decode a picture, and transform it for 1 ms")
     parser.add_argument("--unpicklable", action="store_true")
     parser.add_argument("--stubborn", action="store_true", help="workers that do not end when they are told to")
     parser.add_argument("--crash", action="store_true", help="before the loader is iterated")
@@ -47,6 +49,8 @@ class Timed(Dataset):
     def __init__(self, options):
         self.options = options
         self.paths = [f"images/{index:05d}.jpg" for index in range(options.num_samples)]
+        self.transform = Sleep() if options.staged else None
+        self.picture = picture() if options.staged else None
         if options.unpicklable:
             self.transform = lambda pixels: pixels
 
@@ -64,7 +68,28 @@ class Timed(Dataset):
         if index == options.hang_at:
             time.sleep(3600)
         work(options)
+        if self.picture is not None:
+            from PIL import Image
+
+            self.transform(Image.open(io.BytesIO(self.picture)).convert("L"))
         return torch.zeros(options.sample_bytes // 4), index
+
+
+class Sleep:
+    """A transform of 1 ms."""
+
+    def __call__(self, image):
+        time.sleep(0.001)
+        return image
+
+
+def picture():
+    """A PNG of 400 x 400 pixels."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (400, 400)).save(file, "PNG")
+    return file.getvalue()
 
 
 class Stream(IterableDataset):
