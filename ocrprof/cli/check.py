@@ -300,6 +300,7 @@ def _write(report: "CheckReport", plan: "CheckPlan", *, formats: "tuple[CheckFor
 
     from ocrprof.renderers.check import render_check
     from ocrprof.renderers.check_outputs import write_check_outputs
+    from ocrprof.results.check_stored import portable
     from ocrprof.results.store import write_text
 
     written = write_check_outputs(report, plan.output, formats=formats, environ=os.environ, stream=sys.stdout)
@@ -308,7 +309,7 @@ def _write(report: "CheckReport", plan: "CheckPlan", *, formats: "tuple[CheckFor
     for note in written.notes:
         print(f"note: {note}", file=sys.stderr)
     if plan.update_baseline and report.verdict != "failed" and not report.interrupted:
-        path = write_text(report.model_dump_json(by_alias=True, indent=1) + "\n", plan.baselines[0])
+        path = write_text(portable(report).model_dump_json(by_alias=True, indent=1) + "\n", plan.baselines[0])
         print(f"baseline written: {path}; commit it: git add {shlex.quote(str(path))}", file=sys.stderr)
     elif report.verdict == "regressed" and plan.mode == "baseline":
         again = f"ocrprof check --baseline {shlex.quote(str(plan.baselines[-1]))} --update-baseline"

@@ -20,6 +20,8 @@ WORK_VALUES = ("train_samples", "validation_samples", "train_batches", "validati
 _DECLARED = re.compile(r"^ocrprof: ([\w./-]+)=(-?[0-9][0-9.eE+-]*|nan|inf)\s*$", re.MULTILINE)
 """A line by which a program declares a figure of its own, on its standard output."""
 
+_LIBRARY = re.compile(r"/((?:site|dist)-packages/.+|python3\.\d+t?/.+)$")
+
 _CACHE_HITS = re.compile(r"(\w+) cache: (\d+) hits of (\d+)")
 """What a program says of a cache in its log, standard error: the last figures of each name count."""
 
@@ -168,7 +170,7 @@ def _calls(records: Iterable[ProcessRecords], *, root: Path) -> dict[str, int]:
     for process in records:
         for file, _, name, number in process.totals.get("work_calls", []):
             place = _relative(str(PurePath(process.cwd, file)), root)
-            if not place.startswith("/"):
+            if place != str(PurePath(process.cwd, file)):
                 calls[f"{place}:{name}"] += number
     return dict(calls)
 
@@ -185,5 +187,9 @@ def _place(location: Location | None, root: Path) -> str | None:
 
 
 def _relative(file: str, root: Path) -> str:
+    """Below the repository relative to it; of installed files and the standard library from their folder's name on."""
     inside = str(root) + "/"
-    return file.removeprefix(inside) if file.startswith(inside) else file
+    if file.startswith(inside):
+        return file.removeprefix(inside)
+    library = _LIBRARY.search(file)
+    return library.group(1) if library else file

@@ -34,7 +34,7 @@ def headline(
             parts += [exact_sentence(change) for change in exact if change.verdict == "missing"]
             parts += [f"budget {one.text}: {one.reason}" for one in budgets if one.kept is None]
         case _:
-            parts += _quiet(metrics, exact)
+            parts += _quiet(metrics, exact, num_kept=sum(one.kept is True for one in budgets))
     return "; ".join(parts)
 
 
@@ -64,7 +64,7 @@ def _untold(metrics: Sequence[MetricSummary]) -> list[str]:
     return [f"{metric_sentence(worst)}{more}{reason}"]
 
 
-def _quiet(metrics: Sequence[MetricSummary], exact: Sequence[ExactChange]) -> list[str]:
+def _quiet(metrics: Sequence[MetricSummary], exact: Sequence[ExactChange], *, num_kept: int) -> list[str]:
     judged = [metric for metric in metrics if metric.verdict != "reported"]
     parts = []
     if judged:
@@ -78,6 +78,8 @@ def _quiet(metrics: Sequence[MetricSummary], exact: Sequence[ExactChange]) -> li
         parts += [exact_sentence(change) for change in different[:_NUM_EXACT]]
     elif exact:
         parts.append(f"{len(exact)} exact metrics as before")
+    if num_kept:
+        parts.append(f"{num_kept} budget{'s' if num_kept > 1 else ''} kept")
     return parts or ["nothing was judged"]
 
 

@@ -1,6 +1,7 @@
 """A stored report as one side of a check: its launches, its facts, its fingerprint, its commit."""
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from ocrprof.results.check_fingerprint import fingerprint_of_environment
 from ocrprof.results.import_graph import owners_of, top_level
@@ -53,6 +54,28 @@ def stored_session(report: AnyReport) -> StoredSession | None:
         facts=_facts(report),
         fingerprint=fingerprint_of_environment(report.environment, report.target, launch=launch),
         state=GitState(sha=sha.removesuffix("-dirty") if sha else None, dirty=bool(sha and sha.endswith("-dirty"))),
+    )
+
+
+def portable(report: CheckReport) -> CheckReport:
+    """The report as it may be committed for later checks: without paths and names of this machine, and its words."""
+    first, *rest = report.target.argv
+    fingerprint = report.fingerprint
+    if fingerprint is not None:
+        warn = {name: value for name, value in fingerprint.warn.items() if name != "hostname"}
+        fingerprint = fingerprint.model_copy(update={"warn": warn, "record": {}})
+    target = report.target.model_copy(update={"argv": [PurePath(first).name, *rest], "cwd": "."})
+    return report.model_copy(
+        update={
+            "target": target,
+            "fingerprint": fingerprint,
+            "base_fingerprint": None,
+            "mismatches": [],
+            "base": GitState(),
+            "exact": [],
+            "launches": [one for one in report.launches if one.values],
+            "notes": [],
+        }
     )
 
 
