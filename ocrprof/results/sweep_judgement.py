@@ -14,7 +14,7 @@ class Judgement(NamedTuple):
 
     `chosen`: the setting that a `clear` or a `tie` carries. `ties`: settings that are as good as it, itself included.
     `open`: settings of which more rounds could still change the verdict. `rule`: `enough` where the wait decided,
-    `within` where samples/s did. `standings` and `waits` hold the candidates only.
+    `within` where samples/s did. `standings` and `waits` hold the candidates only, `num_rounds` counts theirs.
     """
 
     verdict: SweepVerdict
@@ -25,6 +25,7 @@ class Judgement(NamedTuple):
     candidates: list[LoaderSetting]
     standings: dict[LoaderSetting, Standing]
     waits: dict[LoaderSetting, WaitShare]
+    num_rounds: int
 
 
 def judge(
@@ -55,6 +56,7 @@ def judge(
         candidates=candidates,
         standings=standings(trials, candidates, confidence=confidence),
         waits={setting: share for setting, share in waits.items() if share is not None},
+        num_rounds=len(rounds),
     )
     if not candidates or len(rounds) < 2:
         return judged._replace(open=candidates)

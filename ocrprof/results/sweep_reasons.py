@@ -98,13 +98,12 @@ def _inconclusive(judged: Judgement, points: Sequence[SweepPoint], *, within: fl
         return f"only {describe(judged.candidates[0])} were measured, and there is nothing to compare with"
     bounds = {setting: judged.standings[setting] for setting in judged.open if setting in judged.standings}
     known = {one: found for one, found in bounds.items() if found.low is not None and found.high is not None}
-    num_rounds = max(point.num_trials for point in points)
     if not known:
         return "one round cannot tell how far a second would differ: the values need at least two rounds each"
     widest = min(known, key=lambda one: known[one].low or 0.0)
     low, high = known[widest].low or 0.0, known[widest].high or 0.0
     return (
-        f"after {num_rounds} rounds {describe(widest)} may load anything from {_share(low)} to {_share(min(high, 1.0))}"
+        f"after {judged.num_rounds} rounds {describe(widest)} may load anything from {_share(low)} to {_share(min(high, 1.0))}"
         f" of the best, which does not tell whether that is within {_share(within)} of it"
     )
 
