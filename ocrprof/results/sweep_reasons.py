@@ -103,8 +103,8 @@ def _inconclusive(judged: Judgement, points: Sequence[SweepPoint], *, within: fl
     widest = min(known, key=lambda one: known[one].low or 0.0)
     low, high = known[widest].low or 0.0, known[widest].high or 0.0
     return (
-        f"after {judged.num_rounds} rounds {describe(widest)} may load anything from {_share(low)} to {_share(min(high, 1.0))}"
-        f" of the best, which does not tell whether that is within {_share(within)} of it"
+        f"after {judged.num_rounds} rounds {describe(widest)} may load anything from {_share(low)} to"
+        f" {_share(min(high, 1.0))} of the best, which does not tell whether that is within {_share(within)} of it"
     )
 
 
