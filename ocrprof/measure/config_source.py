@@ -21,12 +21,14 @@ from ocrprof.results.config_source import (
     sections_without,
     sibling,
 )
+from ocrprof.results.mask import mask_text
 from ocrprof.results.model import ConfigKey, LoaderInfo, ProvenKey, SettingName
 from ocrprof.results.sweep_trial import chosen_loader
 from ocrprof.target import Target
 
 Settings = Mapping[SettingName, int | bool]
 
+_ENDINGS = {"crashed": "crashed", "timed_out": "ran out of time", "not_recorded": "could not be recorded"}
 _MAX_SECTIONS = 8
 _MAX_VALUE = 64
 # Changes nothing, but makes a command line that no program has composed before, and kept.
@@ -83,8 +85,8 @@ class Prover:
         asked = chosen_loader(records)
         problem = None
         if asked is None:
-            last = f": {outcome.stderr_tail[-1]}" if outcome.stderr_tail else ""
-            problem = f"it ended {outcome.status} before loader {self.loader.number}{last}"
+            last = f": {mask_text(outcome.stderr_tail[-1])}" if outcome.stderr_tail else ""
+            problem = f"it {_ENDINGS.get(outcome.status, 'ended')} before it came to that loader{last}"
         return Start(composition_of(records), asked, _uses_hydra(records), problem)
 
 
@@ -108,9 +110,10 @@ def prove_keys(prover: Prover, recommended: Settings, *, key: str | None = None)
     if composition is None and plain.uses_hydra:
         composition = prover.start(_NEW_COMMAND_LINE).composition
     if composition is None:
-        return Proof(
-            reason="the program composes no configuration with Hydra", advice=_at_the_constructor(prover, recommended)
-        )
+        reason = "the program composes no configuration with Hydra"
+        if plain.uses_hydra:
+            reason = "what the program's configuration is merged from is not told by its Hydra (1.1 or later is needed)"
+        return Proof(reason=reason, advice=_at_the_constructor(prover, recommended))
     found = _prove_num_workers(prover, composition, recommended["num_workers"], key=key)
     if isinstance(found, Proof):
         return replace(found, others=_others(composition, prover.target.argv, ()))
@@ -150,11 +153,12 @@ def _prove_num_workers(
     unusual = _unusual({own, recommended, *(_as_number(composition.values[one]) for one in named)})
     tried = dict(zip(candidates, unusual, strict=False))
     plus = "+" if adds or (key is not None and not _exists(composition, key)) else ""
-    proven = _proven_of(prover, tried, plus)
+    proven, problem = _proven_of(prover, tried, plus)
     if proven is None:
         names = ", ".join(f"{plus}{one}={value}" for one, value in tried.items())
+        why = f"; {problem}" if problem is not None else ""
         return Proof(
-            reason=f"the loader's num_workers does not follow the configuration (tried {names})",
+            reason=f"the loader's num_workers does not follow the configuration (tried {names}{why})",
             advice=_at_the_constructor(prover, {"num_workers": recommended}),
         )
     return ProvenKey(
@@ -165,8 +169,11 @@ def _prove_num_workers(
     )
 
 
-def _proven_of(prover: Prover, tried: Mapping[str, int], plus: str) -> str | None:
-    """The key whose value reaches the loader: all in one start, told apart by value; one by one if it fails."""
+def _proven_of(prover: Prover, tried: Mapping[str, int], plus: str) -> tuple[str | None, str | None]:
+    """The key whose value reaches the loader, or what the program said that did not come to it.
+
+    All are tried in one start, and told apart by their values; one by one where that fails.
+    """
     together = prover.start(*(f"{plus}{key}={value}" for key, value in tried.items()))
     starts = [(tried, together)]
     if together.problem is not None and len(tried) > 1:
@@ -175,8 +182,8 @@ def _proven_of(prover: Prover, tried: Mapping[str, int], plus: str) -> str | Non
         given = (start.loader or {}).get("num_workers")
         for key, value in values.items():
             if given == value:
-                return key
-    return None
+                return key, None
+    return None, next((start.problem for _, start in starts if start.problem is not None), None)
 
 
 def _prove_others(

@@ -149,6 +149,8 @@ def _planned(plan: WriteBackPlan, result: WriteBack, composition: Composition) -
     texts: dict[Path, str] = {}
     note = note_of(plan.report.environment, plan.report.created)
     for proven in result.keys:
+        if proven.recommended == proven.config_key.value:
+            continue  # the other settings alone are to be changed
         end = at_the_end_of(composition, proven.config_key, argv=plan.target.argv)
         refused = why_not_written(proven, end=end) or _file_problem(plan, proven)
         if refused is None:

@@ -54,9 +54,12 @@ class Composition:
 
 
 def composition_of(records: Sequence[ProcessRecords]) -> Composition | None:
-    """The last one of the main process, the one that its program ran with; None where none was seen."""
+    """The last one of the main process, the one that its program ran with; None where none was seen.
+
+    None too where nothing was seen to be merged: Hydra before 1.1 has no such list.
+    """
     main = main_process(records)
-    if main is None or not main.compositions:
+    if main is None or not main.compositions or not main.compositions[-1]["entries"]:
         return None
     fields = main.compositions[-1]
     return Composition(
