@@ -139,7 +139,7 @@ class _Takeover:
             fill=fill,
             discarded=self._num_discarded,
             blocks=blocks,
-            capped=len(blocks) < wanted and not is_warmup,
+            capped=len(blocks) < max(wanted, _NUM_PILOT) and not is_warmup,
             first=self._first,
             last=self.feed.last,
             cost={**spent, "pss_peak": self._pss_peak, "shm_peak": self._shm_peak},
@@ -240,10 +240,11 @@ class _Takeover:
                 length = self._blocks.fitting_length(len(sizes), self._length, max(1, self._num_workers))
                 return list(self._blocks.cut(times, sizes, length))
             blocks += found
-            if not is_over or self._recorder.now() > until:
+            is_late = self._recorder.now() > until
+            if not is_over or (is_late and blocks):
                 break
             num_barren = 0 if found else num_barren + 1
-            if num_barren == 2:
+            if is_late or num_barren == 2:
                 return blocks + self._whole_epochs(wanted - len(blocks), until)
             self.feed.restart()
             self.feed.skip(self._prefetch, until=until)
