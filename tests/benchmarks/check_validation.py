@@ -54,9 +54,9 @@ class Bench:
     total_seconds: float
 
     def record(self, part: str, row: dict) -> None:
-        """Appends one raw result."""
-        with (self.output / f"{part}.jsonl").open("a") as file:
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+        """Appends one raw result, by one write: a line is there as a whole or not at all."""
+        with (self.output / f"{part}.jsonl").open("ab", buffering=0) as file:
+            file.write((json.dumps(row, separators=(",", ":")) + "\n").encode())
 
 
 def main() -> None:
