@@ -40,6 +40,9 @@ _SMALLEST_SHARE = 0.02
 
 _MAX_CAUSES = 24
 
+_NUM_CERTAIN = 5
+"""Causes that no noise can explain, as new imports, are told by themselves however small: so many of them."""
+
 
 def measured_runs(report: StartupReport) -> list[Run]:
     """The counted runs that reached the milestone; where none did, the last one."""
@@ -100,8 +103,10 @@ class _Causes:
         causes: list[Cause] = []
         small: dict[str, list[Cause]] = {}
         every = sorted(self._every(changes), key=lambda cause: -abs(cause.seconds))
+        certain = [cause for cause in every if cause.inside_noise is False and cause.seconds][:_NUM_CERTAIN]
         for number, cause in enumerate(every):
-            if abs(nanoseconds(cause.seconds)) >= max(smallest, 1) and number < _MAX_CAUSES:
+            is_large = abs(nanoseconds(cause.seconds)) >= max(smallest, 1) and number < _MAX_CAUSES
+            if is_large or cause in certain:
                 causes.append(cause)
             elif cause.seconds:
                 small.setdefault(cause.phase or "", []).append(cause)

@@ -352,3 +352,13 @@ def test_a_comparison_is_written_and_read_back(tmp_path):
     write_report(report, tmp_path)
     assert read_report(tmp_path) == report
     assert json.loads((tmp_path / "report.json").read_text())["kind"] == "compare"
+
+
+def test_a_new_import_is_told_however_small_beside_a_large_change():
+    one = start([4.0] * 3, [("imports", 1.0), ("model", 3.0)], imports=[load("torch", 0.0, 1.0)])
+    other = start(
+        [9.0] * 3, [("imports", 1.001), ("model", 7.999)], imports=[load("torch", 0.0, 1.0), load("tiny", 1.0, 0.001)]
+    )
+    breakdown = start_breakdown(one, other, name="start")
+    assert causes(breakdown)[("gained", "tiny")] == pytest.approx(0.001)
+    assert missing_ns(breakdown) == 0
