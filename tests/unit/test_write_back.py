@@ -1,10 +1,14 @@
 """When a recommendation is written, what of it, and what is said where it is not."""
 
 import io
+import sys
+from pathlib import Path
 
 import pytest
-from reports_fixture import CWD
+from reports_fixture import CWD, ENVIRONMENT, TOOL
 
+from ocrprof.cli.write_back import WriteBackOptions, conclude_sweep, saved_sweep
+from ocrprof.errors import OcrprofError
 from ocrprof.renderers.write_back import render_write_back, render_written, write_back_html, write_back_markdown
 from ocrprof.results.model import (
     ConfigKey,
@@ -14,9 +18,13 @@ from ocrprof.results.model import (
     Location,
     ProvenKey,
     Recommendation,
+    SweepReport,
+    TargetInfo,
     WriteBack,
 )
+from ocrprof.results.store import write_report
 from ocrprof.results.write_back import override_of, settings_to_write, why_not_carried, why_not_written
+from ocrprof.target import Target
 
 LOADER = LoaderInfo(
     number=0,
@@ -167,3 +175,62 @@ def test_what_was_written_is_told_with_its_backup():
 def test_the_pages_hold_the_diff():
     assert f"```diff\n{DIFF}```" in "\n\n".join(write_back_markdown(result(), cwd=CWD))
     assert "+  workers: 8" in write_back_html(result(), cwd=CWD)
+
+
+OPTIONS = {"prove": True, "apply": False, "confirmed": False, "key": None, "timeout_seconds": 1.0, "quiet": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"apply": True, "prove": False}, "--no-print-override excludes it"),
+        ({"confirmed": True}, "--yes answers what --apply asks"),
+        ({"key": "workers", "prove": False}, "--no-print-override excludes it"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(changes, message):
+    with pytest.raises(OcrprofError, match=message):
+        WriteBackOptions(**{**OPTIONS, **changes})
+
+
+def saved(folder: Path, *, argv: list[str], cwd: Path) -> Path:
+    report = SweepReport(
+        created="2026-11-22T12:00:00+00:00",
+        tool=TOOL,
+        target=TargetInfo(argv=argv, cwd=str(cwd)),
+        environment=ENVIRONMENT,
+        settings=[LoaderSetting(num_workers=4)],
+        within=0.05,
+        max_wait=0.02,
+        num_rounds=3,
+        seed=1,
+    )
+    write_report(report, folder)
+    return folder
+
+
+def test_a_saved_sweep_is_of_its_own_command_in_its_own_folder(tmp_path):
+    folder = saved(tmp_path / "report", argv=[sys.executable, "train.py"], cwd=tmp_path)
+    assert saved_sweep(folder, None)[1] == Target(argv=(sys.executable, "train.py"), cwd=tmp_path)
+    given = saved_sweep(folder, [sys.executable, "other.py"])[1]
+    assert given == Target(argv=(sys.executable, "other.py"), cwd=tmp_path)
+
+
+def test_a_saved_sweep_that_cannot_be_started_again_says_so(tmp_path):
+    masked = saved(tmp_path / "masked", argv=[sys.executable, "train.py", "wandb.api_key=***"], cwd=tmp_path)
+    with pytest.raises(OcrprofError, match="credentials masked"):
+        saved_sweep(masked, None)
+    gone = saved(tmp_path / "gone", argv=[sys.executable, "train.py"], cwd=tmp_path / "nowhere")
+    with pytest.raises(OcrprofError, match="which is not here"):
+        saved_sweep(gone, None)
+    with pytest.raises(OcrprofError, match="a report of kind doctor recommends no number of workers"):
+        saved_sweep(Path(__file__).parent.parent / "golden/saved/first_doctor.json", None)
+
+
+def test_a_report_without_a_loader_or_a_change_is_shown_and_nothing_is_started(tmp_path, capsys):
+    folder = saved(tmp_path / "report", argv=[sys.executable, "train.py"], cwd=tmp_path)
+    report, target = saved_sweep(folder, None)
+    options = WriteBackOptions(**{**OPTIONS, "apply": True})
+    assert conclude_sweep(report, target=target, folder=folder, options=options, saved=True) == 0
+    assert "nothing is written: no loader was reached" in capsys.readouterr().err
+    assert not list(folder.glob("write_back*"))
