@@ -57,6 +57,11 @@ def scored_regions(prob_map, thresh, max_candidates, min_size):
             is_high = bottom - top >= min_size  # or it lies down and its rectangle, which is no larger, is dropped
             if is_high:
                 count = _hull(spans_left, spans_right, top, bottom, hull)
+                if is_hole:
+                    # OpenCV walks around a hole from the pixel to the left of its first gap, the other way round.
+                    starts_beside = hull[count - 2, 1] == row and hull[count - 2, 0] == rights[run]
+                    for _ in range(2 if starts_beside else 1):
+                        _last_to_front(hull, count)
                 rectangle_around(hull, count, rectangles[num_kept])
             _clear(spans_left, spans_right, top, bottom, width)
             if is_high and min(rectangles[num_kept, 2], rectangles[num_kept, 3]) >= min_size:
@@ -248,6 +253,14 @@ def _hull(spans_left, spans_right, top, bottom, hull):
     for k in range(1, count):  # the first is the last one, too
         hull[k - 1, 0], hull[k - 1, 1] = hull[k, 0], hull[k, 1]
     return count - 1
+
+
+@compiled
+def _last_to_front(hull, count):
+    x, y = hull[count - 1, 0], hull[count - 1, 1]
+    for k in range(count - 1, 0, -1):
+        hull[k, 0], hull[k, 1] = hull[k - 1, 0], hull[k - 1, 1]
+    hull[0, 0], hull[0, 1] = x, y
 
 
 @compiled
