@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ocrprof.check_plan import CheckPlan
 from ocrprof.errors import ExitCode, OcrprofError
-from ocrprof.measure.check_arms import Place, compile_files, origin_of, place_in, refuse_foreign
+from ocrprof.measure.check_arms import Place, compile_files, origin_of, place_in, python_of, refuse_foreign
 from ocrprof.measure.check_here import measure_here
-from ocrprof.measure.check_launch import steal_share
+from ocrprof.measure.check_launch import launch_of, steal_share
 from ocrprof.measure.check_session import CheckSession, Stopped
 from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
@@ -79,14 +79,12 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
             _run_pairs(session, places, began=began)
 
 
-def launch_of(plan: CheckPlan, until: str) -> dict[str, object]:
-    """What kind of launch is measured, as a fingerprint holds it."""
-    return {"until": until, "probe": plan.probe, "loop": vars(plan.loop) if plan.loop is not None else None}
-
-
 def _count_both(session: CheckSession, arms: tuple[Arm, Arm], repository: Repository) -> tuple[Place, Place]:
     """The places of both arms, which load their own files; on the way their facts, bytecode and a warm page cache."""
     plan, roots = session.plan, list[str]()
+    python = python_of(plan.target)
+    if python is not None:
+        _compile(session, python, arms, repository)
     while True:
         found, places = [], []
         for arm in arms:
@@ -103,13 +101,21 @@ def _count_both(session: CheckSession, arms: tuple[Arm, Arm], repository: Reposi
         session.notes.append(f"{', '.join(dict.fromkeys(new))} of each worktree was put on PYTHONPATH, before your own")
     for arm, origin in zip(arms, found, strict=True):
         refuse_foreign(origin, arm, repository)
-    python = next((one.executable for one in session.records if one.role != "helper"), None)
-    for arm in arms:
-        problem = compile_files(python, arm.folder, repository) if python else "no process told its interpreter"
-        session.notes += [f"bytecode could not be made: {problem}"] if problem else []
+    if python is None:
+        # A program that starts a Python of its own: the first launches told which, and made the bytecode of most files.
+        told = next((one.executable for one in session.records if one.role != "helper"), None)
+        if told is not None:
+            _compile(session, told, arms, repository)
     base, candidate = places
     _compare_exactly(session, base, candidate)
     return base, candidate
+
+
+def _compile(session: CheckSession, python: str, arms: Sequence[Arm], repository: Repository) -> None:
+    """Bytecode in both trees: compiling is a cost of the first launch alone, and not of the code."""
+    for arm in arms:
+        problem = compile_files(python, arm.folder, repository)
+        session.notes += [f"bytecode of the {arm.name} could not be made: {problem}"] if problem else []
 
 
 def _compare_exactly(session: CheckSession, base: Place, candidate: Place) -> None:

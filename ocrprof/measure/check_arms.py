@@ -1,6 +1,7 @@
 """The target in each arm's worktree: its paths, its environment, and the proof that it loads the arm's own files."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ class Origin:
 
 def origin_of(records: Iterable[ProcessRecords], place: Place, repository: Repository) -> Origin:
     """Files of the repository that the processes loaded or were told to run, by whose tree they are of."""
-    tracked = repository.tracked_files()
+    tracked = repository.tracked_files().union(repository.changed_files())
     num_own, foreign = 0, []
     for process in records:
         # The program's own file is loaded by the interpreter, not by the import system.
@@ -122,6 +123,11 @@ def refuse_foreign(origin: Origin, arm: Arm, repository: Repository) -> None:
             hint="is the program installed from elsewhere? pip install --editable ., or run it as python train.py",
             exit_code=ExitCode.NOT_COMPARABLE,
         )
+
+
+def python_of(target: Target) -> str | None:
+    """The interpreter that a command names, before any launch has told it; None for another program."""
+    return shutil.which(target.argv[0]) if Path(target.argv[0]).name.startswith(("python", "pypy")) else None
 
 
 def compile_files(python: str, folder: Path, repository: Repository) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.measure.check_arms import Place, equal_settings
+from ocrprof.measure.check_launch import launch_of
 from ocrprof.measure.check_session import CheckSession, Stopped
 from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
@@ -25,11 +26,10 @@ def measure_here(session: CheckSession) -> None:
     reference = {} if plan.exact_only else time_reference_work()
     session.progress("a launch for what needs no statistics")
     session.facts["candidate"] = session.launch(place, arm="candidate", counted=True).facts or ExactFacts()
-    loop = vars(plan.loop) if plan.loop is not None else None
     session.fingerprint = take_fingerprint(
         session.records,
         cwd=plan.target.cwd,
-        launch={"until": session.launcher.until, "probe": plan.probe, "loop": loop},
+        launch=launch_of(plan, session.launcher.until),
         reference=reference,
     )
     if stored:

@@ -158,6 +158,11 @@ class Launcher:
         return build_facts(records, tables, root=place.folder, stdout=texts[0], stderr=texts[1])
 
 
+def launch_of(plan: CheckPlan, until: str) -> dict[str, object]:
+    """What kind of launch is measured, as a fingerprint holds it."""
+    return {"until": until, "probe": plan.probe, "loop": vars(plan.loop) if plan.loop is not None else None}
+
+
 def steal_share(launch: Launch) -> float:
     """Of the launch's time that the hypervisor gave to others; 0 where the kernel does not tell."""
     return launch.covariates.get("stolen_seconds", 0.0) / max(launch.wall_seconds, 1e-9)

@@ -42,6 +42,8 @@ _STATUS_WORDS = {
     "probe_ignored": "went on to train in place of an answer",
 }
 
+_ABSENT = ("No such file", "FileNotFoundError", "ModuleNotFoundError")
+
 
 class Stopped(Exception):
     """A check that cannot go on. `verdict` failed: an arm; not_comparable: the two sides."""
@@ -106,7 +108,7 @@ class CheckSession:
             words += f", exit code {launch.exit_code}"
         if launch.stderr_tail:
             words += f": {launch.stderr_tail[-1]}"
-        if any("No such file" in line or "FileNotFound" in line for line in launch.stderr_tail):
+        if self.plan.mode != "baseline" and any(word in line for word in _ABSENT for line in launch.stderr_tail):
             self.notes.append("files that git ignores are not in the worktrees: --link PATH links yours into both")
         code = ExitCode.TIMED_OUT if launch.status == "timed_out" else ExitCode.TARGET_FAILED
         return Stopped(words, verdict="failed", exit_code=code)

@@ -364,3 +364,88 @@ def test_an_interrupt_keeps_what_was_measured(repository):
     assert report.interrupted
     assert [one.pair for one in report.launches if one.pair][:2] == [1, 1]
     assert repository.git("worktree", "list").count("\n") == 0
+
+
+TRAINING = """
+import torch
+from pathlib import Path
+from torch.utils.data import DataLoader, Dataset
+
+KEEP = True
+
+
+class Pages(Dataset):
+    kept = {}
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        if not KEEP or index not in self.kept:
+            self.kept[index] = read(Path("pages", f"{index}.png"))
+        return self.kept[index]
+
+
+def read(path):
+    return torch.full((3, 8, 8), float(len(path.read_bytes())))
+
+
+def main():
+    model = torch.nn.Linear(8, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        for pages in DataLoader(Pages(), batch_size=4):
+            optimizer.zero_grad()
+            model(pages).mean().backward()
+            optimizer.step()
+
+
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory) -> Repository:
+    """A training loop that keeps the pages it has read; in the last commit it does not."""
+    pages = {f"pages/{index}.png": "." * index for index in range(8)}
+    repository = Repository(tmp_path_factory.mktemp("training") / "repository", **{"main.py": TRAINING, **pages})
+    repository.commit("tidy up", **{"main.py": TRAINING.replace("KEEP = True", "KEEP = False")})
+    return repository
+
+
+def test_a_cache_that_is_no_longer_asked_shows_by_images_opened_again_and_calls(training):
+    done, report = training.check("--against", "HEAD~1", "--loop", *QUICK, timeout=280, OMP_NUM_THREADS="1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    changes = {one.name: one for one in report.exact}
+    again = changes["images_opened_again"]
+    assert (again.verdict, again.base, again.candidate) == ("regressed", 0, 8)
+    assert [one.name for one in again.added] == ["pages"]
+    assert changes["calls"].verdict == "changed"
+    assert [(one.name, one.detail) for one in changes["calls"].added] == [("main.py:read", "8 → 16")]
+    assert report.facts.values["parameters"] == 9
+    assert report.facts.values["train_samples"] == 16
+    assert report.facts.sets["batch_shapes"] == {"train 3×8×8": None}
+
+
+def test_loader_steps_and_memory_are_metrics_of_a_loop(training):
+    stored = training.folder.parent / "loop.json"
+    options = ("--baseline", str(stored), "--update-baseline", "--loop", "--runs", "1")
+    done, report = training.check(*options, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    values = report.launches[-1].values
+    assert {"time_to_exit", "time_to_first_step", "imports", "teardown", "peak_rss"} <= values.keys()
+    assert 0 < values["train.fetch"] < values["train.batch"] < values["time_to_first_step"] < values["time_to_exit"]
+    assert len(report.launches[-1].within["train.batch"]) == 3
+
+
+def test_pairs_end_where_the_time_budget_does(repository):
+    done, report = repository.check("--against", "HEAD", "--time-budget", "1s", "--drop-steal", "90%")
+    assert done.returncode == 0, done.stdout
+    assert len(report.design.order) == 2
+    assert report.design.stopped_because == "two more pairs would not fit into the 1 s of --time-budget"
+    assert report.verdict == "inconclusive"
+    done, report = repository.check(
+        "--against", "HEAD", "--time-budget", "1s", "--fail-on", "inconclusive", "--metrics", "time_to_*"
+    )
+    assert done.returncode == 3
+    assert {one.name for one in report.metric_infos if one.gated} == {"time_to_exit"}
