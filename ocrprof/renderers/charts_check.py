@@ -11,6 +11,7 @@ from ocrprof.renderers.markup import Html, tag
 
 _PAIRS_HEIGHT, _INTERVAL_HEIGHT = 84, 22
 _SOFT, _PALE = "fill:var(--soft)", "fill:var(--pale);fill-opacity:.6"
+_LINE_OF_TEXT, _MARGIN = 11.0, 5.0
 _WHOLE_ROW = "grid-column:1/-1"
 _TEXT = "font-size:11.5px;"
 
@@ -58,22 +59,24 @@ def axis_for(shares: Sequence[float], *, limits: Sequence[float]) -> Axis:
 def pair_strip(points: Sequence[PairPoint], *, axis: Axis, interval: tuple[float, float] | None, label: str) -> Html:
     """Every pair as a dot, from the first at the left to the last; above the line of no change it was worse.
 
-    The band is the interval of the estimate; the dashed lines are the limits of the axis.
+    The band is the interval of the estimate; the dashed lines are the limits of the axis. What lies outside the axis
+    is a hollow dot at its edge.
     """
     height = _PAIRS_HEIGHT
     band = []
     if interval:
-        top, bottom = height * (1 - axis.at(interval[1])), height * (1 - axis.at(interval[0]))
+        top, bottom = _height(axis, interval[1]), _height(axis, interval[0])
         band = [tag("rect", x=0, y=f"{top:.1f}", width="90%", height=f"{max(bottom - top, 1):.1f}", style=_PALE)]
-    lines = [part for share in (0.0, *axis.limits) for part in _level(axis, share, height)]
+    lines = _levels(axis)
     num_points = max(len(points) - 1, 1)
     dots = [
         tag(
             "circle",
             tag("title", point.hint),
             cx=percent(0.02 + 0.86 * index / num_points),
-            cy=f"{height * (1 - axis.at(point.worse_by)):.1f}",
+            cy=f"{_height(axis, point.worse_by):.1f}",
             r=3.5,
+            class_=None if axis.low <= point.worse_by <= axis.high else "hollow",
         )
         for index, point in enumerate(points)
     ]
@@ -81,11 +84,23 @@ def pair_strip(points: Sequence[PairPoint], *, axis: Axis, interval: tuple[float
     return tag("div", picture, style=f"padding:2px 0 12px;{_WHOLE_ROW}")
 
 
-def _level(axis: Axis, share: float, height: float) -> list[Html]:
-    y = height * (1 - axis.at(share))
-    line = tag("line", x1=0, x2="90%", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="stat" if share else "grid")
-    name = tag("text", _percent(share), x="100%", y=f"{y + 4:.1f}", text_anchor="end", style=_TEXT + _SOFT)
-    return [line, name]
+def _height(axis: Axis, share: float) -> float:
+    """Pixels from the top; a dot at the edge is still whole."""
+    return _MARGIN + (_PAIRS_HEIGHT - 2 * _MARGIN) * (1 - axis.at(share))
+
+
+def _levels(axis: Axis) -> list[Html]:
+    """The lines of the axis; of names that would lie on one another only the first."""
+    parts: list[Html] = []
+    named: list[float] = []
+    for share in (0.0, *axis.limits):
+        y = _height(axis, share)
+        parts.append(tag("line", x1=0, x2="90%", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="stat" if share else "grid"))
+        if all(abs(y - other) >= _LINE_OF_TEXT for other in named):
+            named.append(y)
+            text_y = f"{y + 4:.1f}"
+            parts.append(tag("text", _percent(share), x="100%", y=text_y, text_anchor="end", style=_TEXT + _SOFT))
+    return parts
 
 
 def _percent(share: float) -> str:

@@ -34,6 +34,7 @@ _COLORS = {
 }
 _CURVE_COLORS = ("blue", "orange", "teal", "violet", "olive")
 _NUM_STRIPS, _NUM_CURVES, _NUM_MEMBERS = 24, 5, 200
+_MIN_TO_LEAVE_OUT = 6
 _MAX_SLOWDOWN, _NUM_STEPS = 0.20, 41
 
 
@@ -191,13 +192,14 @@ def _strips(report: CheckReport) -> Html | None:
     for metric, points in found:
         interval = (metric.ci95[0] - 1, metric.ci95[1] - 1) if metric.ci95 else None
         limits = (known[metric.name].min_effect, report.design.target_effect)
-        axis = axis_for([*(point.worse_by for point in points), *(interval or ())], limits=limits)
+        axis = axis_for([*_ends([point.worse_by for point in points]), *(interval or ())], limits=limits)
         name = facts.metric_name(metric.name)
         label = row_label(name, f"{len(points)} pairs, {facts.worse_by(metric)} {facts.interval_text(metric)}")
         body += [label, pair_strip(points, axis=axis, interval=interval, label=f"{name}: every pair")]
     note = (
         "A dot is a pair, the first at the left, and higher is worse; the dashed lines are what fails and what has to "
-        "be seen, the band is the interval of the estimate. Drift and bursts of other load show as steps and outliers."
+        "be seen, the band is the interval of the estimate; a hollow dot lies past the edge. Drift and bursts of other "
+        "load show as steps and outliers."
     )
     return section(
         "Every pair, in time order",
@@ -205,6 +207,13 @@ def _strips(report: CheckReport) -> Html | None:
         paragraph(note, class_="note"),
         anchor="pairs",
     )
+
+
+def _ends(shares: Sequence[float]) -> tuple[float, float]:
+    """The range without its outermost twelfth: one launch that took long must not press all others into a line."""
+    ordered = sorted(shares)
+    left_out = max(len(ordered) // 12, 1) if len(ordered) >= _MIN_TO_LEAVE_OUT else 0
+    return ordered[left_out], ordered[-1 - left_out]
 
 
 def _points(pairs: Sequence[LaunchPair], info: MetricInfo) -> list[PairPoint]:

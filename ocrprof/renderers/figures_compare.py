@@ -135,7 +135,9 @@ def cause_text(cause: Cause) -> str:
 
 
 def parts_text(cause: Cause) -> str:
-    """What the largest parts of a cause are: `pandas 1.2 s, numpy 0.4 s, … 10 more`."""
+    """What the largest parts of a cause are: `pandas 1.2 s, numpy 0.4 s, … 10 more`; nothing where it has one."""
+    if len(cause.parts) < 2:
+        return ""
     shown = [f"{plain(part.name)} {_part_seconds(part)}" for part in cause.parts[:_NUM_PARTS]]
     rest = len(cause.parts) - len(shown)
     return ", ".join(shown) + (f", … {rest} more" if rest > 0 else "")

@@ -312,7 +312,7 @@ def start_sets(base: StartupReport, candidate: StartupReport) -> dict[str, list[
                 name=row.package,
                 location=row.first_importer,
                 seconds=row.self_seconds,
-                detail=f"{row.num_modules} modules" if row.num_modules != 1 else None,
+                detail=f"{row.num_modules} modules" if row.num_modules > 1 else None,
             )
             for row in candidate.packages
             if row.package not in known_packages

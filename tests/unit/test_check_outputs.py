@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from check_reports import METRICS, check_report, failed_check, incomparable_check, pandas_modules, quiet_check
+from check_reports import METRICS, check_report, failed_check, incomparable_check, launches, pandas_modules, quiet_check
 from golden import assert_golden
 from html_checks import fetched_by, read_page, text_of
 
@@ -280,3 +280,20 @@ def test_a_metric_without_figures_is_told_without_any():
     assert "step_median: not measured in the base" in on_terminal(report)
     assert "MISSING" in check_markdown(report)
     assert read_page(check_html(report))
+
+
+def test_a_pair_far_outside_is_a_hollow_dot_at_the_edge_and_the_others_stay_apart():
+    found = launches()
+    wild = [
+        one.model_copy(update={"values": {**one.values, "time_to_first_step_seconds": 40.0}})
+        if (one.arm, one.pair) == ("candidate", 6)
+        else one
+        for one in found
+    ]
+    root = read_page(check_html(check_report(launches=wild)))
+    strip = next(one for one in root.all("svg") if one.attributes.get("aria-label") == "time_to_first_step: every pair")
+    heights = [float(dot.attributes["cy"]) for dot in strip.all("circle")]
+    hollow = [dot.attributes.get("class") == "hollow" for dot in strip.all("circle")]
+    assert hollow[5]
+    assert heights[5] == min(heights)
+    assert max(heights) - sorted(heights)[2] > 10
