@@ -94,6 +94,20 @@ def test_one_round_is_inconclusive_however_clear_it_looks():
     assert not decided(trials)
 
 
+def test_one_round_is_inconclusive_however_short_its_waits():
+    trials = [one for one in waiting({0: (0.5,) * 3, 2: (0.0,) * 3}) if one.round == 0]
+    assert told(trials, current=2, step=STEP).verdict == "inconclusive"
+    assert not decided(trials, current=2, step=STEP)
+
+
+def test_while_all_values_may_still_turn_out_alike_it_is_not_decided():
+    """None is within the margin and faster than 2, which may be within it as well: then 2 could stay."""
+    near = {0: (103.5, 104.5, 102.5), 2: (100.0, 100.0, 100.0)}
+    trials = [trial(value, number, rates[number]) for value, rates in near.items() for number in range(3)]
+    assert (told(trials, current=2).verdict, told(trials, current=2).num_workers) == ("clear", 0)
+    assert not decided(trials, current=2)
+
+
 def test_a_lighter_value_that_may_be_as_good_leaves_it_open():
     """2 may be better or worse than 4, so 4 is not known to be the fewest."""
     wild = {2: (60.0, 100.0, 90.0), 4: (100.0, 100.0, 100.0)}
