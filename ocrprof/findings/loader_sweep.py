@@ -28,9 +28,10 @@ def starved_steps(report: SweepReport) -> list[Finding]:
     total = waited + math.fsum(seconds for one in waits for seconds in one.compute_seconds)
     told = report.recommendation
     better = (
-        f"Set num_workers to {told.num_workers}: {told.reason}."
+        f"Set num_workers to {told.num_workers}: {told.reason.rstrip('.')}."
         if told is not None and told.num_workers not in (None, point.num_workers)
-        else "No other number of workers that was measured keeps it waiting less: make a sample cheaper to load."
+        else f"No other number of workers is shown to keep the wait under {format_percent(report.max_wait)} or to load"
+        " surely more: make a sample cheaper to load."
     )
     return [
         finding(

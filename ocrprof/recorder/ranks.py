@@ -20,6 +20,8 @@ _COLLECTIVES = (
     "all_gather_object",
 )
 _NUM_LOCAL = "OCRPROF_LOCAL_RANKS"
+_APART = "OCRPROF_RANKS_APART"
+"""Set where each rank of this machine is a run of its own, which waits for no other rank's milestone."""
 
 
 def patch_collectives(recorder: "Recorder", module: "ModuleType") -> None:
@@ -69,7 +71,7 @@ def patch_launcher(recorder: "Recorder", module: "ModuleType") -> None:
 
 def num_local_ranks(recorder: "Recorder") -> int:
     """How many ranks must reach a milestone on this machine; 1 for a process that is not known to be one of several."""
-    if recorder.rank is None:
+    if recorder.rank is None or os.environ.get(_APART):
         return 1
     for name in ("LOCAL_WORLD_SIZE", _NUM_LOCAL):
         number = os.environ.get(name, "")

@@ -125,7 +125,7 @@ def _costs_table(report: SweepReport) -> SweepTable:
 
 
 def _stages_table(report: SweepReport) -> SweepTable:
-    names = sorted({name for point in report.points for name in point.stages})
+    names = sorted({name for point in report.points for name, seconds in point.stages.items() if seconds})
     rows = []
     for point in report.points if names else ():
         total = sum(point.stages.values())
