@@ -40,9 +40,8 @@ def render_check(report: CheckReport, *, stream: TextIO, color: bool, width: int
 
 
 def _verdict(report: CheckReport, *, width: int) -> list[Line]:
-    word = facts.VERDICT_WORDS[report.verdict]
     bad = report.verdict in ("regressed", "failed", "not_comparable")
-    return paragraph(f"{word}: {facts.counts_line(report)}", width=width, style="bad" if bad else "title")
+    return paragraph(facts.verdict_line(report), width=width, style="bad" if bad else "title")
 
 
 def _bullets(sentences: list[str], *, width: int) -> list[Line]:

@@ -42,8 +42,8 @@ def check_html(report: CheckReport) -> str:
     """The page; what was not measured leaves no section."""
     top = [
         header(report, facts.sides_line(report)),
-        paragraph(f"{facts.VERDICT_WORDS[report.verdict]}: {facts.counts_line(report)}", class_="verdict"),
-        paragraph(report.headline),
+        paragraph(facts.verdict_line(report), class_="verdict"),
+        paragraph(report.headline) if report.headline not in facts.verdict_line(report) else None,
         _failures(report),
     ]
     body = [

@@ -13,8 +13,8 @@ _ALIGN = "llrrrrr"
 def check_markdown(report: CheckReport) -> str:
     """The whole result; ends with a newline."""
     blocks = [
-        [f"## {facts.VERDICT_WORDS[report.verdict]}: {words(facts.counts_line(report))}"],
-        [words(report.headline)],
+        [f"## {words(facts.verdict_line(report))}"],
+        [words(report.headline)] if report.headline not in facts.verdict_line(report) else [],
         [f"`{code(figures.command(report.target))}`", "", words(facts.sides_line(report))],
         _exact(report),
         _budgets(report),

@@ -152,6 +152,13 @@ def breached(report: CheckReport) -> list[Budget]:
     return [budget for budget in report.budgets if not budget.kept]
 
 
+def verdict_line(report: CheckReport) -> str:
+    """`REGRESSED: 1 regressed, 3 ok of 4 gated metrics`; why there are no counts where nothing was judged."""
+    judged = report.verdict not in ("failed", "not_comparable") or gated(report)
+    told = counts_line(report) if judged else plain(report.headline)
+    return f"{VERDICT_WORDS[report.verdict]}: {told}"
+
+
 def counts_line(report: CheckReport) -> str:
     """`1 regressed, 2 inconclusive, 17 ok of 20 gated metrics; 1 exact difference; 1 of 2 budgets breached`."""
     of_metrics = [metric.verdict for metric in gated(report)]
