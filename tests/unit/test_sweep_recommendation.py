@@ -102,7 +102,7 @@ def test_one_round_is_inconclusive_however_short_its_waits():
 
 def test_while_all_values_may_still_turn_out_alike_it_is_not_decided():
     """None is within the margin and faster than 2, which may be within it as well: then 2 could stay."""
-    near = {0: (103.5, 104.5, 102.5), 2: (100.0, 100.0, 100.0)}
+    near = {0: (104.0, 105.0, 103.0), 2: (100.0, 100.0, 100.0)}
     trials = [trial(value, number, rates[number]) for value, rates in near.items() for number in range(3)]
     assert (told(trials, current=2).verdict, told(trials, current=2).num_workers) == ("clear", 0)
     assert not decided(trials, current=2)
