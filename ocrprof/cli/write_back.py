@@ -1,5 +1,6 @@
 """What follows a sweep: where its answer belongs in the target's configuration, and with `--apply` its writing."""
 
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,7 +74,11 @@ def conclude_sweep(
     report = _with(report, proposal.result)
     page = write_pages(report, folder)
     _show(report, page, options)
-    return _written(plan, report, proposal, folder=folder, options=options) if options.apply else ExitCode.DONE
+    if options.apply:
+        return _written(plan, report, proposal, folder=folder, options=options)
+    if proposal.result.edits and not options.quiet:
+        print(f"to write it: ocrprof sweep-workers --from {shlex.quote(str(folder))} --apply", file=sys.stderr)
+    return ExitCode.DONE
 
 
 def saved_sweep(folder: Path, command: list[str] | None) -> "tuple[SweepReport, Target]":

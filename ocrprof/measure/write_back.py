@@ -240,7 +240,7 @@ def _back_up(path: Path, folder: Path, number: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     backup = folder / (path.name if not (folder / path.name).exists() else f"{number}-{path.name}")
     shutil.copy2(path, backup)
-    return backup
+    return backup.resolve()
 
 
 def _replace(path: Path, text: str) -> None:

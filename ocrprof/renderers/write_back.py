@@ -13,7 +13,7 @@ from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.model import ConfigKey, ProvenKey, WriteBack
 
 _STATUS = {
-    "proposed": "where the value belongs (--apply writes it)",
+    "proposed": "where the value belongs",
     "written": "written",
     "already": "nothing to write",
     "refused": "not written",
