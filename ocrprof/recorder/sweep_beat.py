@@ -14,7 +14,8 @@ _STARTING, _RUNNING = 0, 1
 
 class Beat:
     """Three numbers of eight bytes in the file `beat`: when the last batch came, how long the next may take (ns), and
-    0 while workers start and load their first batch, which has no time to be judged by, else 1.
+    0 while workers start and load their first batch, or the target is at a step, which have no time to be judged by,
+    else 1.
     """
 
     def __init__(self, recorder: "Recorder", asked: "dict[str, Any]") -> None:
@@ -28,7 +29,7 @@ class Beat:
         self.starts()
 
     def starts(self) -> None:
-        """Workers are about to start."""
+        """What comes now may take long: it is judged by whether any process works."""
         self._write(self._now(), _STARTING)
 
     def tick(self, at: int) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _SECOND = 1_000_000_000
 _MIN_DISCARDED = 10
 _NUM_PILOT = 10
+_MIN_BLOCKS = 4
 _T_9 = 2.262  # Student's t, 9 degrees of freedom, 97.5 %
 _MAX_LAG1 = 0.3
 _MAX_DOUBLINGS = 2
@@ -53,6 +54,8 @@ class _Takeover:
         self._cost, self._blocks = recorder.load("sweep_cost"), recorder.load("sweep_blocks")
         self._num_workers = asked["num_workers"]
         self._length = max(4 * self._num_workers, 8)
+        # However late it is: of fewer batches, which come in bursts, a rate says nothing.
+        self._least = 4 * max(1, self._num_workers)
         self._kept: list[object] = []
         self._notes: list[str] = []
         self._duplicates: Any = None
@@ -156,7 +159,8 @@ class _Takeover:
         step = steps.Step(self._recorder, int(asked["step_seconds"] * _SECOND), spins=asked.get("step_mode") == "spin")
         # The queue is filled, or emptied, as it will be under these steps.
         steps.feed(self.feed, step, self._prefetch, until=begin + int((until_steps - begin) * _DISCARD_SHARE))
-        waits, computes = steps.feed(self.feed, step, _NUM_PILOT * self._length, until=until_steps)
+        num_pilot = _NUM_PILOT * self._length
+        waits, computes = steps.feed(self.feed, step, num_pilot, until=until_steps, least=self._least)
         wanted = self._length * self._blocks.stein(self._blocks.of_steps(waits, computes, self._length),
                                                    asked["precision"], _T_9)  # fmt: skip
         if len(waits) < wanted and now() < until_steps:
@@ -233,9 +237,10 @@ class _Takeover:
         blocks: list[list[int]] = []
         num_barren = 0
         while len(blocks) < wanted:
-            times, sizes, is_over = self._run_on((wanted - len(blocks)) * self._length, until, only_epoch)
+            num_wanted, least = (wanted - len(blocks)) * self._length, 0 if blocks else self._least
+            times, sizes, is_over = self._run_on(num_wanted, until, only_epoch, least=least)
             found = self._blocks.cut(times, sizes, self._length)
-            if not found and not blocks and sizes and not is_over:
+            if len(found) < min(wanted, _MIN_BLOCKS) and not blocks and sizes and not is_over:
                 # The time is up: what there is makes shorter blocks.
                 length = self._blocks.fitting_length(len(sizes), self._length, max(1, self._num_workers))
                 return list(self._blocks.cut(times, sizes, length))
@@ -250,7 +255,9 @@ class _Takeover:
             self.feed.skip(self._prefetch, until=until)
         return blocks
 
-    def _run_on(self, num_batches: int, until: int, only_epoch: bool) -> "tuple[list[int], list[int], bool]":
+    def _run_on(
+        self, num_batches: int, until: int, only_epoch: bool, *, least: int
+    ) -> "tuple[list[int], list[int], bool]":
         """Moments at which batches came, the samples in each, and whether the epoch ended before there were enough."""
         feed, order = self.feed, self.feed.order
         times: list[int] = [self._recorder.now()]
@@ -261,7 +268,8 @@ class _Takeover:
                 return times, sizes, True
             times.append(feed.last)
             sizes.append(size)
-            if feed.last > until or (only_epoch and order is not None and order.num_epochs > 1):
+            is_enough = feed.last > until or (only_epoch and order is not None and order.num_epochs > 1)
+            if is_enough and len(sizes) >= least:
                 break
             if not len(sizes) % self._length:
                 self._look_at_shm()

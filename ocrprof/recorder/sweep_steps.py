@@ -45,8 +45,8 @@ class Step:
         return int(self._now() - start)
 
 
-def feed(source: "Any", step: Step, num_batches: int, *, until: int) -> "tuple[list[int], list[int]]":
-    """ns that each step waited for its batch from `source`, and those that it took; the time may be up before all."""
+def feed(source: "Any", step: Step, num_batches: int, *, until: int, least: int = 1) -> "tuple[list[int], list[int]]":
+    """ns that each step waited for its batch from `source`, and those that it took; `least` of them when time is up."""
     now = sys.modules["time"].monotonic_ns
     waits: list[int] = []
     computes: list[int] = []
@@ -55,7 +55,7 @@ def feed(source: "Any", step: Step, num_batches: int, *, until: int) -> "tuple[l
         if source.take_or_restart():
             waits.append(source.last - start)
             computes.append(step.run())
-        if now() > until:
+        if now() > until and len(waits) >= least:
             break
     return waits, computes
 

@@ -110,6 +110,7 @@ class Training:
     def interrupted(self) -> None:
         """Another loader is read: what lies between the two batches of the training is no step."""
         self._is_interrupted = True
+        self._beat.starts()
 
     def asks(self) -> None:
         """The target asks for a batch: the step before is over."""
@@ -127,6 +128,8 @@ class Training:
         elif self._num_replayed >= self._prefetch + _NUM_REPLAYED_BLOCKS * self._length:
             self._end()
         self._asked_at = self._recorder.now()
+        if self._first:
+            self._beat.tick(self._asked_at)
 
     def kept_batch(self) -> object:
         """A copy of a batch of the warm-up, once the steps are measured; None before."""
@@ -136,13 +139,14 @@ class Training:
         self._num_replayed += 1
         self._size = 0
         self._got_at = self._recorder.now()
-        self._beat.tick(self._got_at)
+        self._beat.starts()
         return batch
 
     def got(self, batch: object) -> None:
         """The loader has delivered."""
         self._got_at = self._recorder.now()
-        self._beat.tick(self._got_at)
+        # A step may compile, and validate: it is no hang as long as it works.
+        self._beat.starts()
         self._size = self._samples_of(batch)
         if not self._num_fetched:
             self._first = self._got_at
