@@ -143,8 +143,12 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
     try:
         while number < wanted:
             started = time.monotonic()
-            _run_pair(session, places, pair=number + 1, sign=order[number], of=wanted)
+            may_go_on = number < plan.num_pairs_first < plan.num_pairs_max
+            of = f"{wanted}, {plan.num_pairs_max} at most" if may_go_on else f"{wanted}"
+            _run_pair(session, places, pair=number + 1, sign=order[number], of=of)
             number += 1
+            if number == 1:
+                _describe(session)  # a gate that names no metric is told now, and not after all pairs
             now = time.monotonic()
             limit = plan.time_budget_seconds
             if limit is not None and number < wanted and number % 2 == 0 and now - began + 2 * (now - started) > limit:
@@ -152,7 +156,7 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
                 break
             if number == plan.num_pairs_first < plan.num_pairs_max:
                 _describe(session)
-                timed = _timed(session)
+                timed, _ = _timed(session)
                 futile = is_futile(timed, session.infos, session.design)
                 wanted = number if futile else resized_pairs(timed, session.infos, session.design)
                 stopped = f"nothing looked slower after {number} pairs" if futile else None
@@ -163,12 +167,14 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
         )
         if number:
             _describe(session)
+            timed, note = _timed(session)
+            session.notes += [note] if note else []
             session.metrics = judge_pairs(
-                _timed(session), session.infos, session.design, final=not futile and number >= plan.num_pairs_first
+                timed, session.infos, session.design, final=not futile and number >= plan.num_pairs_first
             )
 
 
-def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, sign: int, of: int) -> None:
+def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, sign: int, of: str) -> None:
     base, candidate = places
     last = f", the last took {session.launches[-1].wall_seconds:.1f} s" if session.launches else ""
     session.progress(f"pair {pair} of {of}{last}")
@@ -177,24 +183,24 @@ def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, 
         session.launch(place, arm=arm, pair=pair, position=position)
 
 
-def _timed(session: CheckSession) -> list[Launch]:
-    """The launches of whole pairs, without those pairs in which the hypervisor took more than `--drop-steal`.
+def _timed(session: CheckSession) -> tuple[list[Launch], str | None]:
+    """The launches of whole pairs, without those pairs in which the hypervisor took more than `--drop-steal`; a note.
 
     The rule looks at no time of the target's, and at both launches alike, so it cannot favour a side.
     """
     timed = [one for one in session.launches if one.pair > 0 and one.status == "reached"]
     whole = {one.pair for one in timed if one.arm == "base"} & {one.pair for one in timed if one.arm == "candidate"}
-    most = session.plan.max_steal
+    most, note = session.plan.max_steal, None
     stolen = {one.pair for one in timed if most is not None and steal_share(one) > most} & whole
     if len(stolen) > _MAX_DROPPED_SHARE * len(whole):
-        session.notes.append(
+        note = (
             f"the hypervisor took more than {most:.0%} of the time in {len(stolen)} of {len(whole)} pairs: too many to "
             "be left out, so all of them count"
         )
         stolen = set()
     elif stolen:
-        session.notes.append(f"{len(stolen)} of {len(whole)} pairs are left out: the hypervisor took over {most:.0%}")
-    return [one for one in timed if one.pair in whole - stolen]
+        note = f"{len(stolen)} of {len(whole)} pairs are left out: the hypervisor took over {most:.0%} of their time"
+    return [one for one in timed if one.pair in whole - stolen], note
 
 
 def _describe(session: CheckSession) -> None:

@@ -15,8 +15,9 @@ from ocrprof.measure.startup import Progress, describe_target, libraries_of
 from ocrprof.records import ProcessRecords
 from ocrprof.results.check_budgets import judge_budget, judge_forbidden
 from ocrprof.results.check_exact import RULES, compare_facts
-from ocrprof.results.check_headline import headline
+from ocrprof.results.check_headline import headline, noise_sentence
 from ocrprof.results.check_statistics import overall_verdict
+from ocrprof.results.check_values import require_names
 from ocrprof.results.model import (
     ArmName,
     Budget,
@@ -120,6 +121,8 @@ class CheckSession:
             name: share * _size(base, name) for name, share in self.plan.min_effects.items() if name in _names(base)
         }
         changes = compare_facts(base, candidate, allowances=allowances)
+        if self.plan.exact_only:
+            require_names((*self.plan.metrics, *self.plan.min_effects), known=[change.name for change in changes])
         self.exact = [self._decided(change, allowances) for change in changes]
 
     def _decided(self, change: ExactChange, allowances: dict[str, float]) -> ExactChange:
@@ -163,7 +166,7 @@ class CheckSession:
         elif self.interrupted:
             verdict, told = "inconclusive", f"interrupted after {len(self.launches)} launches"
         elif plan.mode == "aa":
-            told = f"noise of this machine, by identical code: {told}"
+            told = noise_sentence(self.metrics, self.infos)
         refused = [field for field in self.mismatches if field.tier == "refuse"]
         if refused and plan.allow_mismatch:
             self.notes.append(

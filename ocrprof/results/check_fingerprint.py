@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ocrprof.results.model import Environment, Fingerprint, FingerprintField, TargetInfo
+from ocrprof.results.model import Environment, Fingerprint, FingerprintField
 
 Tier = Literal["refuse", "treatment", "warn"]
 _TIERS: tuple[Tier, ...] = ("refuse", "treatment", "warn")
@@ -37,9 +37,9 @@ def make_fingerprint(
 
 def fingerprint_of_environment(
     environment: Environment,
-    target: TargetInfo,
     *,
-    launch: Mapping[str, Any],  # Any: JSON values
+    config: Mapping[str, Any] | None,  # Any: JSON values
+    launch: Mapping[str, Any],
 ) -> Fingerprint:
     """What a report tells that holds no fingerprint of its own: a start's, or a baseline's. Fewer fields than those."""
     system, _, rest = environment.os.partition(" ")
@@ -48,7 +48,7 @@ def fingerprint_of_environment(
         refuse={
             "schema": 1,
             "launch": dict(launch),
-            "config": target.config_hash,
+            "config": workload_hash(config) if config is not None else None,
             "os": system,
             "arch": arch,
             "cpu": environment.cpu,

@@ -1,9 +1,10 @@
 """A check's verdict in one sentence: what got worse, by how much, and how sure that is."""
 
 from collections.abc import Sequence
+from statistics import median
 
 from ocrprof.results.check_exact import exact_sentence
-from ocrprof.results.model import Budget, CheckVerdict, ExactChange, MetricSummary
+from ocrprof.results.model import Budget, CheckVerdict, ExactChange, MetricInfo, MetricSummary
 
 _UNITS = ("_samples_per_sec", "_seconds", "_bytes")
 _NUM_EXACT = 2
@@ -36,6 +37,23 @@ def headline(
         case _:
             parts += _quiet(metrics, exact, num_kept=sum(one.kept is True for one in budgets))
     return "; ".join(parts)
+
+
+def noise_sentence(metrics: Sequence[MetricSummary], infos: Sequence[MetricInfo]) -> str:
+    """Of a check of a commit with itself: how far its pairs differ, and what would have been called a change."""
+    gated = {info.name for info in infos if info.gated}
+    judged = [metric for metric in metrics if metric.name in gated]
+    noisy = [metric for metric in judged if metric.sd_pair is not None]
+    if not noisy:
+        return "identical code: no pairs were run"
+    worst = max(noisy, key=lambda metric: metric.sd_pair or 0.0)
+    middle = median(metric.sd_pair or 0.0 for metric in noisy)
+    called = {one: sum(metric.verdict == one for metric in judged) for one in ("regressed", "improved", "inconclusive")}
+    return (
+        f"identical code: pairs differ by {_percent(middle)} (standard deviation, the median of {len(noisy)} metrics), "
+        f"by {_percent(worst.sd_pair or 0.0)} in {worst.name}; {called['regressed']} called slower, "
+        f"{called['improved']} faster, {called['inconclusive']} not to be told"
+    )
 
 
 def _moved(verdict: CheckVerdict, metrics: Sequence[MetricSummary]) -> list[str]:

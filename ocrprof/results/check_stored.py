@@ -34,12 +34,15 @@ def stored_session(report: AnyReport) -> StoredSession | None:
     if isinstance(report, CheckReport):
         if report.fingerprint is None:
             return None
-        launches = [one for one in report.launches if one.arm == "candidate" and one.pair > 0 and one.values]
         return StoredSession(
-            launches=launches, facts=report.facts, fingerprint=report.fingerprint, state=report.candidate
+            launches=_candidates(report), facts=report.facts, fingerprint=report.fingerprint, state=report.candidate
         )
+    config = None
     if isinstance(report, BaselineReport):
-        report = report.startup or report
+        if report.startup is None:
+            return None
+        config = report.config or None
+        report = report.startup
     if not isinstance(report, StartupReport):
         return None
     sha = report.environment.git_commit
@@ -52,7 +55,7 @@ def stored_session(report: AnyReport) -> StoredSession | None:
             if run.reached and not run.warmup
         ],
         facts=_facts(report),
-        fingerprint=fingerprint_of_environment(report.environment, report.target, launch=launch),
+        fingerprint=fingerprint_of_environment(report.environment, config=config, launch=launch),
         state=GitState(sha=sha.removesuffix("-dirty") if sha else None, dirty=bool(sha and sha.endswith("-dirty"))),
     )
 
@@ -73,10 +76,17 @@ def portable(report: CheckReport) -> CheckReport:
             "mismatches": [],
             "base": GitState(),
             "exact": [],
-            "launches": [one for one in report.launches if one.values],
+            "metrics": [],
+            "budgets": [],
+            "launches": [one.model_copy(update={"stderr_tail": []}) for one in _candidates(report)],
+            "headline": "a state to compare with",
             "notes": [],
         }
     )
+
+
+def _candidates(report: CheckReport) -> list[Launch]:
+    return [one for one in report.launches if one.arm == "candidate" and one.pair > 0 and one.values]
 
 
 def _launch(run: Run, *, number: int, total: str) -> Launch:

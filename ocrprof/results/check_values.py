@@ -78,16 +78,11 @@ def describe_metrics(
 ) -> list[MetricInfo]:
     """One entry for every metric of any launch. `gate`: patterns of those that decide (empty: `GATED`).
 
-    `exact`: names of the exact metrics, which patterns and effects may mean too.
-
-    Raises OcrprofError where a pattern or an effect names no metric: a gate that guards nothing must not look like one.
+    `exact`: names of the exact metrics, which patterns and effects may mean too. Raises OcrprofError for those that
+    name no metric at all.
     """
     names = list(dict.fromkeys(name for launch in launches for name in launch.values if name != REFERENCE))
-    for pattern in (*gate, *min_effects):
-        if not any(fnmatchcase(name, pattern) for name in (*names, *exact)):
-            raise OcrprofError(
-                f"no metric is called {pattern!r}", hint=f"measured: {', '.join((*names, *exact)) or 'none'}"
-            )
+    require_names((*gate, *min_effects), known=(*names, *exact))
     chosen = gate or GATED
     return [
         _info(
@@ -98,6 +93,13 @@ def describe_metrics(
         )
         for name in names
     ]
+
+
+def require_names(patterns: Iterable[str], *, known: Collection[str]) -> None:
+    """Raises OcrprofError for a pattern that fits none of `known`: it would guard nothing, and look as if it did."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise OcrprofError(f"no metric is called {pattern!r}", hint=f"measured: {', '.join(known) or 'none'}")
 
 
 def _info(name: str, *, gated: bool, min_effect: float | None, general: float) -> MetricInfo:
