@@ -44,7 +44,7 @@ def _small_print(report: SweepReport) -> list[str]:
 
 
 def _settings(report: SweepReport, *, width: int) -> list[Line]:
-    """What decides, in 80 columns; a column without a figure is left out."""
+    """What decides, in 80 columns, without empty columns; where other factors need the room, without the cost."""
     points = figures_sweep.measured(report)
     if not points:
         return []
@@ -60,7 +60,9 @@ def _settings(report: SweepReport, *, width: int) -> list[Line]:
         ("memory", ["" if one.pss_peak_bytes is None else format_bytes(one.pss_peak_bytes) for one in points], ">"),
         ("", [" ".join(_short_factors(point)) for point in points], "<"),
     ]
-    kept = [column for column in columns if any(column[1])]
+    crowded = any(_short_factors(point) for point in points)
+    left_out = ("cores", "memory") if crowded else ()
+    kept = [column for column in columns if any(column[1]) and column[0] not in left_out]
     rows = [[title for title, _, _ in kept], *(list(row) for row in zip(*(cells for _, cells, _ in kept), strict=True))]
     return table_lines(rows, align="".join(side for _, _, side in kept), width=width)
 

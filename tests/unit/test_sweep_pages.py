@@ -73,6 +73,12 @@ def test_one_round_is_drawn_without_intervals():
     assert picture.all("line", "interval") == []
 
 
+def test_other_factors_are_told_in_full_on_a_narrow_terminal():
+    settings = [setting(value, prefetch_factor=4, pin_memory=True) for value in (2, 4)]
+    text = console(sweep(settings, rounds(settings, step=0.1), step_seconds=0.1))
+    assert text.count("prefetch=4 pin=on") == 2
+
+
 def test_each_combination_of_other_factors_has_a_line_of_its_own():
     settings = [setting(value, prefetch_factor=factor) for value in (1, 2) for factor in (2, 4)]
     page = read_page(sweep_html(sweep(settings, rounds(settings))))
