@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from ocrprof.results.model import ArmName, GitState
 
 FOLDER = ".ocrprof"
 _NAMES = ("a", "b")
+_OWN_REPORT = re.compile(r"(?:^|/)reports/[a-z-]+_\d{8}T\d{6}Z/")
 _MAX_COPIED_BYTES = 2**30
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 
@@ -67,9 +69,13 @@ class Repository:
         return GitState(ref=ref, sha=sha, subject=self.git("log", "-1", "--format=%s", sha))
 
     def changed_files(self, *, leave_out: Path | None = None) -> list[str]:
-        """Files in which the working tree differs from HEAD, untracked ones too, ignored ones not, from `top` on."""
+        """Files in which the working tree differs from HEAD, untracked ones too, ignored ones not, from `top` on.
+
+        Without what is in `leave_out`, and without earlier reports of ours.
+        """
         changed = self.git("diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")
-        changed += self.git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
+        new = self.git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
+        changed += [name for name in new if not _OWN_REPORT.search(name)]
         out = str(leave_out.resolve()) + os.sep if leave_out is not None else None
         return sorted(
             {

@@ -22,7 +22,7 @@ _DECLARED = re.compile(r"^ocrprof: ([\w./-]+)=(-?[0-9][0-9.eE+-]*|nan|inf)\s*$",
 
 _LIBRARY = re.compile(r"/((?:site|dist)-packages/.+|python3\.\d+t?/.+)$")
 
-_CACHE_HITS = re.compile(r"(\w+) cache: (\d+) hits of (\d+)")
+_CACHE_HITS = re.compile(r"((?:\w+ data: )?\w+) cache: (\d+) hits of (\d+)")
 """What a program says of a cache in its log, standard error: the last figures of each name count."""
 
 

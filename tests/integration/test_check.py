@@ -165,6 +165,7 @@ def test_a_program_from_elsewhere_is_not_comparable(repository):
 
 def test_uncommitted_changes_are_measured_and_told(repository):
     repository.write(**{"work.py": "import more\n", "more.py": "import csv\n"})
+    repository.write(**{"reports/check_20260101T120000Z/report.json": "{}"})
     done, report = repository.check("--against", "HEAD", *QUICK)
     assert done.returncode == 1, done.stdout
     assert report.candidate.dirty
