@@ -221,3 +221,10 @@ def test_a_machine_that_drifts_is_unstable_and_widens_every_bound():
     steady, drifting = point(controlled(1.0, 1.0, 1.0)), point(controlled(0.9, 0.9, 0.9))
     assert steady.relative_to_best_low == pytest.approx(1.0)
     assert drifting.relative_to_best_low == pytest.approx(0.9)
+
+
+def test_what_two_visits_to_one_setting_differ_by_widens_the_bounds_as_noise_does():
+    quiet, noisy = controlled(1.0, 1.0, 1.0), controlled(1.02, 0.98, 1.0)
+    assert not is_unstable(noisy)
+    assert point(quiet).relative_to_best_low == pytest.approx(1.0)
+    assert 0.95 < (point(noisy).relative_to_best_low or 0.0) < 0.99
