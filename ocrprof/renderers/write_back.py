@@ -81,13 +81,14 @@ def _heading(result: WriteBack) -> str:
 
 
 def _proofs(result: WriteBack, cwd: str) -> list[str]:
-    return [_proof(one, cwd) for one in result.keys]
+    tense = "was" if result.status == "written" else "now"
+    return [_proof(one, cwd, tense=tense) for one in result.keys]
 
 
-def _proof(proven: ProvenKey, cwd: str) -> str:
+def _proof(proven: ProvenKey, cwd: str, *, tense: str) -> str:
     key = proven.config_key
     plus = "+" if proven.adds else ""
-    value = "" if key.value is None else f", now {_text(key.value)}"
+    value = "" if key.value is None else f", {tense} {_text(key.value)}"
     place = "" if key.location is None else f" {_place(key, cwd)}" if key.origin == "file" else f", {_place(key, cwd)}"
     return (
         f"{key.key}{value}: decided by {_ORIGINS[key.origin]}{place}. "
