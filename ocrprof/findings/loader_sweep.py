@@ -26,13 +26,6 @@ def starved_steps(report: SweepReport) -> list[Finding]:
     waits = [trial.waits for trial in _trials(report, point) if trial.waits is not None]
     waited = math.fsum(seconds for one in waits for seconds in one.wait_seconds)
     total = waited + math.fsum(seconds for one in waits for seconds in one.compute_seconds)
-    told = report.recommendation
-    better = (
-        f"Set num_workers to {told.num_workers}: {told.reason.rstrip('.')}."
-        if told is not None and told.num_workers not in (None, point.num_workers)
-        else f"No other number of workers is shown to keep the wait under {format_percent(report.max_wait)} or to load"
-        " surely more: make a sample cheaper to load."
-    )
     return [
         finding(
             "starved",
@@ -42,7 +35,7 @@ def starved_steps(report: SweepReport) -> list[Finding]:
             of_seconds=total,
             location=report.loader.location if report.loader else None,
             evidence={"wait_a_step_seconds": point.exposed_seconds, "step_seconds": report.step_seconds},
-            advice=better,
+            advice=_how_to_feed(report, point),
         )
     ]
 
@@ -217,6 +210,18 @@ def in_order_tail(report: SweepReport) -> list[Finding]:
             " where the order of the batches need not be repeatable. `--in-order on,off` measures it.",
         )
     ]
+
+
+def _how_to_feed(report: SweepReport, point: SweepPoint) -> str:
+    told = report.recommendation
+    if told is None or told.verdict == "inconclusive":
+        return "The rounds do not tell yet whether another number of workers would do: `--resume` adds some."
+    if told.num_workers not in (None, point.num_workers):
+        return f"Set num_workers to {told.num_workers}: {told.reason.rstrip('.')}."
+    return (
+        f"No other number of workers is shown to keep the wait under {format_percent(report.max_wait)} or to load"
+        " surely more: make a sample cheaper to load."
+    )
 
 
 def own_point(report: SweepReport) -> SweepPoint | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ocrprof.errors import OcrprofError
 from ocrprof.results.model import BaselineReport, LoopStatistics
+from ocrprof.results.stats import percentile
+from ocrprof.units import format_seconds
 
 
 @dataclass(frozen=True)
@@ -37,4 +39,7 @@ def steps_of_loops(loops: list[LoopStatistics], *, source: str) -> StepTimes | N
         return None
     pairs = list(zip(loop.batch_seconds, loop.parts["fetch"], strict=False))[loop.num_warmup :]
     samples = tuple(batch - fetch for batch, fetch in pairs if batch > fetch)
-    return StepTimes(samples, source) if samples else None
+    if not samples:
+        return None
+    low, high = (format_seconds(percentile(samples, q)) for q in (5, 95))
+    return StepTimes(samples, f"{source}, of which 90 % took {low} to {high}")

@@ -30,6 +30,13 @@ def test_steps_that_wait_are_starved_by_the_seconds_that_they_waited():
     assert "knee" not in codes(report)
 
 
+def test_starved_steps_of_an_inconclusive_sweep_ask_for_more_rounds():
+    settings = [setting(0), setting(4)]
+    report = sweep(settings, rounds(settings, num_rounds=1, step=0.1), step_seconds=0.1)
+    (found,) = [one for one in report.findings if one.code == "starved"]
+    assert "--resume" in found.advice
+
+
 def test_a_setting_slower_than_the_best_is_a_knee_only_where_no_step_tells_whether_it_matters():
     (found,) = [one for one in plain_sweep().findings if one.code == "knee"]
     assert found.share == pytest.approx(1 - 0.055 / 0.2, abs=0.02)
