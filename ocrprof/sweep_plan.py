@@ -20,8 +20,8 @@ class TrialOptions:
     """How one trial measures a loader; the same for every setting of a sweep.
 
     `loader`: the first one iterated to train on, the first one evaluated, or the number of one in the order of first
-    iteration, from 0. `mode` loader takes it over, train lets the program train `num_steps` steps, of which
-    the first ten only warm up. `step_seconds`: beside samples/s, what steps of this time wait, asleep or spinning by `step_mode`;
+    iteration, from 0. `mode` loader takes it over, train lets the program train `num_steps` steps, of which the first
+    ten only warm up. `step_seconds`: beside samples/s, what steps of this time wait, asleep or spinning by `step_mode`;
     `replay`: the same steps, and those of mode train, fed with kept batches. `per_stage` splits the workers' time.
     `precision`: half width of the 95 % interval of a batch's mean time, as a share of it, within `max_seconds`.
     `timeout_seconds`: from the spawn to the end. `hang_seconds`: without a batch for so long, or for 20 times what the

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -53,29 +54,27 @@ class HangWatch:
     def _run(self) -> None:
         wait_seconds = _LOOK_SECONDS
         while not self._stop.wait(wait_seconds):
-            beat = self._beat()
-            if beat is None:
-                continue
-            at, limit, phase = beat
-            wait_seconds = min(_LOOK_SECONDS, limit / 1e9 / _LOOKS_A_LIMIT)
-            idle_ns = time.monotonic_ns() - at
-            if idle_ns < limit:
+            late = False
+            for at, limit, phase in self._beats():
+                wait_seconds = min(_LOOK_SECONDS, limit / 1e9 / _LOOKS_A_LIMIT)
+                idle_ns = time.monotonic_ns() - at
+                late = late or idle_ns >= limit
+                if idle_ns >= limit and (phase != _STARTING or not self._is_busy(limit / 1e9)):
+                    self.hang_seconds = idle_ns / 1e9
+                    self._end()
+                    return
+            if not late:
                 self._cpu = None
-            elif phase != _STARTING or not self._is_busy(limit / 1e9):
-                self.hang_seconds = idle_ns / 1e9
-                self._end()
-                return
 
-    def _beat(self) -> tuple[int, int, int] | None:
-        """When the last batch came, how long the next may take, whether workers start; None before the takeover."""
-        try:
-            words = (self._directory / "beat").read_bytes()
-        except OSError:
-            return None
-        if len(words) != 8 * _WORDS:
-            return None
-        at, limit, phase = (int.from_bytes(words[8 * k : 8 * k + 8], "little") for k in range(_WORDS))
-        return at, limit, phase
+    def _beats(self) -> Iterator[tuple[int, int, int]]:
+        """Of each process whose loader was taken over: when the last batch came, how long the next may take, and
+        whether there is no time for it to be judged by."""
+        for path in self._directory.glob("beat-*"):
+            with suppress(OSError):
+                words = path.read_bytes()
+                if len(words) == 8 * _WORDS:
+                    at, limit, phase = (int.from_bytes(words[8 * k : 8 * k + 8], "little") for k in range(_WORDS))
+                    yield at, limit, phase
 
     def _is_busy(self, seconds: float) -> bool:
         """Whether the tree used the processor in the last `seconds`; it is, until so long has been looked at."""
@@ -83,7 +82,7 @@ class HangWatch:
         if self._cpu is None:
             self._cpu = now, used
         began, before = self._cpu
-        if now - began < min(seconds, _LOOK_SECONDS):
+        if now - began < seconds:
             return True
         self._cpu = now, used
         return used - before > _BUSY_SHARE * (now - began)

@@ -13,16 +13,17 @@ _STARTING, _RUNNING = 0, 1
 
 
 class Beat:
-    """Three numbers of eight bytes in the file `beat`: when the last batch came, how long the next may take (ns), and
-    0 while workers start and load their first batch, or the target is at a step, which have no time to be judged by,
-    else 1.
+    """Three numbers of eight bytes in the file `beat-<pid>`: when the last batch came (ns), how long the next may take,
+    and 0 while workers start and load their first batch, or the target is at a step, which have no time to be judged
+    by, else 1.
     """
 
     def __init__(self, recorder: "Recorder", asked: "dict[str, Any]") -> None:
         self._now = recorder.now
+        self._path = "%s/beat-%d" % (recorder.run_dir, os.getpid())
         self._limit = int(asked["hang_seconds"] * _SECOND)
         try:
-            self._file: int | None = os.open(recorder.run_dir + "/beat", os.O_WRONLY | os.O_CREAT, 0o644)
+            self._file: int | None = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
         except OSError as error:
             recorder.note("a hang of the loader will not be seen: %s" % error)
             self._file = None
@@ -35,6 +36,13 @@ class Beat:
     def tick(self, at: int) -> None:
         """A batch has come."""
         self._write(at, _RUNNING)
+
+    def ends(self) -> None:
+        """No further batch is expected."""
+        if self._file is not None:
+            os.close(self._file)
+            os.unlink(self._path)
+            self._file = None
 
     def limit(self, limit_ns: int) -> None:
         """From now on the next batch may take so long."""

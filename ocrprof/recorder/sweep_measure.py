@@ -39,6 +39,8 @@ def take_over(recorder: "Recorder", asked: "dict[str, Any]", loader: "Any", iter
         recorder.load("sweep_failure").tell(recorder, error, iterator, loader, phase=takeover.phase)
     else:
         recorder.ask(takeover.close, (), {})
+    if takeover.feed is not None:
+        recorder.ask(takeover.feed.beat.ends, (), {})
     while True:
         recorder.mark(recorder.load("sweep").MILESTONE)
         sys.modules["time"].sleep(0.5)

@@ -229,6 +229,7 @@ class Training:
         if cut:
             self._tell("replay", ns=[sum(replayed[k : k + self._length]) for k in cut], num_batches=self._length)
         self.is_over = True
+        self._beat.ends()
         self._tell("exit", at=self._recorder.now(), slow=False)
         self._recorder.mark(self._recorder.load("sweep").MILESTONE)
 
@@ -236,6 +237,7 @@ class Training:
         """The target has ended by itself."""
         if not self.is_over and self._first and not self._is_measured:
             self.is_over = True
+            self._beat.ends()
             asked = self._asked["num_steps"]
             self._notes.append("the program ended after %d of the %d steps" % (self._num_fetched, asked))
             self._measured()
