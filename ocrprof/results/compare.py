@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ocrprof.errors import ExitCode, OcrprofError
+from ocrprof.results.compare_causes import measured_runs
 from ocrprof.results.compare_environments import environment_mismatches
 from ocrprof.results.compare_judge import Judgement, judge_comparison
 from ocrprof.results.compare_loops import baseline_tables, changed_values, loop_breakdowns
@@ -17,7 +18,7 @@ from ocrprof.results.compare_points import (
     sweep_breakdowns,
     sweep_tables,
 )
-from ocrprof.results.compare_startup import measured_runs, start_breakdown, start_sets, start_tables
+from ocrprof.results.compare_startup import start_breakdown, start_sets, start_tables
 from ocrprof.results.compare_words import cause_name, signed_seconds
 from ocrprof.results.model import (
     AblationReport,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ocrprof.results import rank_sum
 from ocrprof.results.ablation import measured_loop
 from ocrprof.results.check_statistics import judge_pairs, overall_verdict
+from ocrprof.results.compare_causes import measured_runs
 from ocrprof.results.compare_points import arm_name, later_epochs, same_session, setting_name, values_of
-from ocrprof.results.compare_startup import measured_runs
 from ocrprof.results.model import (
     AblationReport,
     AnyReport,

@@ -362,3 +362,17 @@ def test_a_new_import_is_told_however_small_beside_a_large_change():
     breakdown = start_breakdown(one, other, name="start")
     assert causes(breakdown)[("gained", "tiny")] == pytest.approx(0.001)
     assert missing_ns(breakdown) == 0
+
+
+def test_more_modules_of_a_package_are_told_with_the_programs_line_behind_them():
+    """torchvision, imported at line 2, makes torch load more: the line and torchvision are named, not torch's own."""
+    one = start([4.0] * 3, [("imports", 4.0)], imports=[load("torch", 0.0, 2.0)])
+    other = start(
+        [6.0] * 3, [("imports", 6.0)],
+        imports=[load("torch", 0.0, 2.0), load("torchvision", 2.0, 3.0, inside=2.0, line=2),
+                 load("torch.fx", 2.5, 1.0, importer="torchvision", depth=1, line=9, file="/venv/torchvision.py"),
+                 load("torch.jit", 3.5, 1.0, importer="torchvision", depth=1, line=9, file="/venv/torchvision.py")],
+    )  # fmt: skip
+    cause = next(one for one in start_breakdown(one, other, name="start").causes if one.kind == "more_modules")
+    assert cause.detail == "2 modules, by torchvision"
+    assert (cause.location.file, cause.location.line) == ("/home/ana/ocr/train.py", 2)
