@@ -72,13 +72,15 @@ def run_round(job: RoundJob) -> dict[str, Any]:  # Any: JSON values
         warmup = runner.run(warmup_visit(job.settings, num_cores=usable_cores() / job.local_ranks), number=0)
         warmup = warmup.model_copy(update={"host": host})
         log.add(warmup, warmup=True)
+        interrupted = warmup.status == "interrupted"
         records = runner.records
-        if warmup.status not in HOPELESS_STATUSES:
+        if not interrupted and warmup.status not in HOPELESS_STATUSES:
             for trial in play_round(runner, living, seed=job.seed, number=job.number, on_visit=lambda *_: None):
+                interrupted = trial.status == "interrupted"
+                if interrupted:
+                    break
                 trials.append(trial.model_copy(update={"host": host}))
                 log.add(trials[-1])
-                if trial.status == "interrupted":
-                    break
     machine = describe_environment(
         cwd=job.target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
     )
@@ -92,7 +94,7 @@ def run_round(job: RoundJob) -> dict[str, Any]:  # Any: JSON values
         "notes": living.notes,
     }
     write_text(json.dumps(result), folder / RESULT_NAME)
-    if any(trial.status == "interrupted" for trial in (warmup, *trials)):
+    if interrupted:
         raise KeyboardInterrupt
     return result
 
