@@ -1,7 +1,22 @@
-"""How near a trial's samples/s come to those of a data set of known service time; by hand, on a quiet machine.
+"""Is the worker count of `ocrprof sweep-workers` the right one, how soon does it know, and what does nws answer?
 
-`python tests/benchmarks/sweep_accuracy.py [FOLDER]`: one trial each of 0, 1, 2 and 4 workers that sleep 10 ms a sample,
-and of 0, 1 and 2 that compute so long. About 90 s on 2 cores; exits 1 where a rate is off by more than 5 %.
+    OMP_NUM_THREADS=1 python tests/benchmarks/sweep_accuracy.py --output /tmp/sweep_accuracy --nws nws.py
+
+The loaders are those of tests/targets/loader_script.py, whose service time is known: asleep (N workers load N times
+as fast) or computing (no faster than there are cores). Parts, each run alone by `--parts`; minutes on two quiet cores:
+
+simulated (2)  200 sweeps drawn at random, 1 to 5 % of noise a trial: how often the analytic value, how often another,
+               and 100 of one and the same value: how often `flat`.
+real (6)       `--repeats` sweeps of the computing loader and three of the sleeping one: samples/s against theory, the
+               answers, and the time that they took.
+same (7)       `--same` sweeps of two settings that behave alike (prefetch_factor 2 and 4 of one worker): `flat`?
+fixed (3)      the same question by `--mode train`: 200 steps a trial and five rounds in any case.
+queue (1)      the simulated queue against DataLoaders of four sleeping workers: samples/s in and out of order where 5 %
+               of the batches take ten times as long, and the wait of steps, at a spread of the service of 30 %.
+nws (2)        `--repeats` searches of developer0hye/Num-Workers-Search at 8fa4a6a on the computing loader. It is no
+               package of the registry, whose `nws` is about weather: `--nws` names its nws.py. It runs as it is, but
+               for `numpy.float`, which NumPy 1.24 removed and which is set to `float` here, and for
+               prefetch_factor=None, for torch 2 refuses a number of it without workers.
 """
 
 import argparse
@@ -9,6 +24,7 @@ import importlib.util
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -48,7 +64,7 @@ def loaders() -> dict[str, Loader]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"simulated": simulated, "real": real, "same": same, "fixed": fixed, "nws": nws}
+    parts = {"simulated": simulated, "real": real, "same": same, "fixed": fixed, "queue": queue, "nws": nws}
     parser.add_argument("--parts", default=",".join(parts), help="of " + ", ".join(parts))
     parser.add_argument("--output", type=Path, required=True, help="folder for the raw figures and report.md")
     parser.add_argument("--repeats", type=int, default=10)
@@ -152,6 +168,53 @@ def fixed(given: argparse.Namespace) -> tuple[list[str], Any]:
     rows = [[name, one["verdict"], one["num_workers"], f"{one['seconds']:.0f} s"] for name, one in raw.items()]
     share = raw["adaptive"]["seconds"] / raw["fixed"]["seconds"]
     return [*table(["sweep", "verdict", "workers", "time"], rows), "", f"adaptive over fixed: {share:.2f}"], raw
+
+
+def queue(given: argparse.Namespace) -> tuple[list[str], Any]:
+    from ocrprof.results.queue_simulator import Service, Steps, simulate_queue
+
+    generator = random.Random(0)
+    mean, number = 0.02, 1000
+    tail = [generator.expovariate(1) * (10 if generator.random() < 0.05 else 1) for _ in range(number)]
+    even = [generator.gammavariate(1 / 0.09, 0.09) for _ in range(number)]
+    tail, even = ([one * mean * number / sum(drawn) for one in drawn] for drawn in (tail, even))
+    cases = [("tail, in order", tail, True, 0.0), ("tail, out of order", tail, False, 0.0)]
+    cases += [(f"steps at {load} of the capacity", even, True, mean / 4 / load) for load in (0.8, 0.9, 1.0, 1.1)]
+    rows, raw = [], []
+    for name, seconds, in_order, step in cases:
+        simulated = simulate_queue(Service(seconds), num_workers=4, in_order=in_order, steps=Steps(step))
+        measured = drained(seconds, in_order=in_order, step_seconds=step)
+        raw.append([name, *measured, simulated.batches_per_sec, simulated.wait_fraction])
+        rates = [f"{measured[0]:.1f}", f"{simulated.batches_per_sec:.1f}"]
+        rows.append([name, *rates, f"{measured[1]:.1%}", f"{simulated.wait_fraction:.1%}"])
+    return table(["four workers", "batches/s", "simulated", "waits", "simulated"], rows), raw
+
+
+def drained(service_seconds: list[float], *, in_order: bool, step_seconds: float) -> tuple[float, float]:
+    """Batches/s and the share of the time that is waited, without the first and the last batches of the epoch."""
+    import torch
+
+    class Sleeping(torch.utils.data.Dataset[int]):
+        def __len__(self) -> int:
+            return len(service_seconds)
+
+        def __getitem__(self, index: int) -> int:
+            time.sleep(service_seconds[index])
+            return index
+
+    batches = iter(torch.utils.data.DataLoader(Sleeping(), batch_size=1, num_workers=4, in_order=in_order))
+    for _ in range(16):
+        next(batches)
+    begin = time.monotonic()
+    waited = 0.0
+    num_batches = len(service_seconds) - 2 * 16
+    for _ in range(num_batches):
+        asked = time.monotonic()
+        next(batches)
+        waited += time.monotonic() - asked
+        time.sleep(step_seconds)
+    seconds = time.monotonic() - begin
+    return num_batches / seconds, waited / seconds
 
 
 def nws(given: argparse.Namespace) -> tuple[list[str], Any]:
