@@ -29,7 +29,15 @@ def report_in(folder: Path) -> dict:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["startup", "--help"], ["baseline", "--help"], ["report", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["startup", "--help"],
+        ["baseline", "--help"],
+        ["sweep-workers", "--help"],
+        ["report", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments):
     code = (
