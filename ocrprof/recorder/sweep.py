@@ -82,6 +82,7 @@ class Sweep:
     def __init__(self, recorder: "Recorder") -> None:
         self.asked = parse(sys.modules["os"].environ["OCRPROF_SWEEP"])
         self.is_taken = False
+        self.dataset: Any = None
         self.training: Any = None
         self._recorder = recorder
         self._places: dict[int, tuple[object, list[object] | None]] = {}
@@ -124,7 +125,7 @@ class Sweep:
         self._recorder.flush()
         if not chosen:
             return
-        self.is_taken = True
+        self.is_taken, self.dataset = True, loader.dataset
         if self.asked["mode"] == "given":
             # The record above says what the program gave it, and that was the question.
             self._recorder.mark(MILESTONE)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MAX_PARTS = 64
 _MAX_BATCHES = 100_000
+_WATCHED = "_ocrprof_watched"
 
 
 def patch_fetch(recorder: "Recorder", module: "ModuleType") -> None:
@@ -36,7 +37,7 @@ def _watched(recorder: "Recorder", watch: "_Watch", original: "Callable[..., obj
     hide_frame = recorder.load("core").hide_frame
 
     def fetch(self: object, index: object) -> object:
-        if not watch.is_active:
+        if not hasattr(self, _WATCHED):
             return original(self, index)
         watch.begins()
         try:
@@ -56,7 +57,6 @@ class _Watch:
     """One of a process; a forked one begins anew."""
 
     def __init__(self, recorder: "Recorder") -> None:
-        self.is_active = False
         self._recorder = recorder
         self._pid = 0
         self._rows: list[list[int]] = []
@@ -71,9 +71,9 @@ class _Watch:
         """Before the first batch of a loader in this process, where it is the one that is measured, or any worker's."""
         sweep = getattr(self._recorder, "sweep", None)
         is_worker = "worker.ready" in self._recorder.marks
-        self.is_active = is_worker or (sweep is not None and sweep.is_taken)
-        if not self.is_active:
+        if not is_worker and (sweep is None or sweep.dataset is not fetcher.dataset):
             return
+        setattr(fetcher, _WATCHED, True)
         if self._pid != os.getpid():
             self._pid, self._rows, self._failed = os.getpid(), [], []
             self._recorder.at_end.append(self._write)
