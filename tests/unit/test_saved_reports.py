@@ -7,17 +7,25 @@ import pytest
 from html_checks import fetched_by, read_page
 
 from ocrprof.findings import judge
+from ocrprof.renderers.check import render_check
+from ocrprof.renderers.compare import render_comparison
 from ocrprof.renderers.console import render_baseline, render_startup
 from ocrprof.renderers.doctor import render_doctor
 from ocrprof.renderers.markdown import MAX_STARTUP_LINES
 from ocrprof.renderers.pages import write_pages
-from ocrprof.results.model import BaselineReport, DoctorReport, StartupReport
+from ocrprof.results.model import BaselineReport, CheckReport, ComparisonReport, DoctorReport, StartupReport
 from ocrprof.results.store import read_report
 
 ROOT = Path(__file__).parents[2]
 # `first_*`: as the first version that had the kind wrote it.
 SAVED = [*sorted((ROOT / "tests/golden/saved").glob("*.json")), *sorted(ROOT.glob("reports/*/report.json"))]
-DRAWN = {StartupReport: render_startup, BaselineReport: render_baseline, DoctorReport: render_doctor}
+DRAWN = {
+    StartupReport: render_startup,
+    BaselineReport: render_baseline,
+    DoctorReport: render_doctor,
+    CheckReport: render_check,
+    ComparisonReport: render_comparison,
+}
 
 
 @pytest.mark.parametrize("file", SAVED, ids=lambda file: f"{file.parent.name}/{file.name}")
