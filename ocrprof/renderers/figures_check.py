@@ -245,6 +245,18 @@ def budget_sentence(budget: Budget) -> str:
     return f"{words} ({plain(budget.reason)})" if budget.reason else words
 
 
+def place_of_budget(report: CheckReport, budget: Budget) -> Location | None:
+    """Where the candidate first imports the module that a limit names, if only the candidate does."""
+    named = set(budget.text.split())
+    items = (item for change in report.exact if is_of_imports(change) for item in change.added)
+    return next((item.location for item in items if item.name in named), None)
+
+
+def place_of_change(change: ExactChange) -> Location | None:
+    """Where the first of what came is asked for."""
+    return next((item.location for item in change.added if item.location), None)
+
+
 def mismatch_sentence(field: FingerprintField) -> str:
     """`cpu: AMD EPYC 7763 → Intel Xeon (makes times incomparable)`."""
     return f"{plain(field.name)}: {plain(field.base)} → {plain(field.candidate)} ({_TIERS[field.tier]})"

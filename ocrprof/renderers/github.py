@@ -50,16 +50,17 @@ def _errors(report: CheckReport) -> list[str]:
         found.append(_command("error", report.headline, title=facts.VERDICT_WORDS[report.verdict]))
     for change in facts.exact_changes(report):
         if change.verdict in ("regressed", "missing"):
-            place = next((item.location for item in change.added if item.location), None)
-            inside = repository_path(place.file, cwd=report.target.cwd) if place else None
-            at = Location(file=inside, line=place.line) if place and inside else None
+            at = _in_repository(facts.place_of_change(change), report)
             found.append(_command("error", facts.exact_sentence(change), title=change.name, at=at))
     for metric in facts.gated(report):
         if metric.verdict in ("regressed", "missing"):
             title = f"{facts.metric_name(metric.name)} {metric.verdict}"
             found.append(_command("error", facts.metric_sentence(report, metric), title=title))
-    broken = [one for one in report.budgets if one.kept is False]
-    return found + [_command("error", facts.budget_sentence(one), title="budget breached") for one in broken]
+    for budget in report.budgets:
+        if budget.kept is False:
+            at = _in_repository(facts.place_of_budget(report, budget), report)
+            found.append(_command("error", facts.budget_sentence(budget), title="budget breached", at=at))
+    return found
 
 
 def _warnings(report: CheckReport) -> list[str]:
@@ -78,6 +79,12 @@ def _at_most_ten(level: str, commands: Sequence[str]) -> list[str]:
         return list(commands)
     rest = f"{len(commands) - MAX_ANNOTATIONS} more {level}s stand in the step summary and in report.md"
     return [*commands[:MAX_ANNOTATIONS], _command("notice", rest, title=f"more {level}s")]
+
+
+def _in_repository(place: Location | None, report: CheckReport) -> Location | None:
+    """The place as a path in the repository, which alone GitHub can show; None for a file outside it."""
+    inside = repository_path(place.file, cwd=report.target.cwd) if place else None
+    return Location(file=inside, line=place.line) if place and inside else None
 
 
 def _command(level: str, message: str, *, title: str, at: Location | None = None) -> str:

@@ -18,7 +18,7 @@ def code_quality_json(report: CheckReport) -> str:
     issues = []
     for change in facts.exact_changes(report):
         if change.verdict in _SEVERITIES:
-            place = next((item.location for item in change.added if item.location), None)
+            place = facts.place_of_change(change)
             issues.append(_issue(report, change.name, change.verdict, facts.exact_sentence(change), place=place))
     for metric in facts.gated(report):
         if metric.verdict in _SEVERITIES:
@@ -26,7 +26,8 @@ def code_quality_json(report: CheckReport) -> str:
     for budget in report.budgets:
         if not budget.kept:
             verdict = "regressed" if budget.kept is False else "inconclusive"
-            issues.append(_issue(report, f"budget {budget.text}", verdict, facts.budget_sentence(budget)))
+            place = facts.place_of_budget(report, budget)
+            issues.append(_issue(report, f"budget {budget.text}", verdict, facts.budget_sentence(budget), place=place))
     if report.verdict in ("failed", "not_comparable"):
         issues.insert(0, _issue(report, report.verdict, "regressed", report.headline))
     return json.dumps(issues, indent=1, ensure_ascii=False) + "\n"

@@ -297,3 +297,12 @@ def test_a_pair_far_outside_is_a_hollow_dot_at_the_edge_and_the_others_stay_apar
     assert hollow[5]
     assert heights[5] == min(heights)
     assert max(heights) - sorted(heights)[2] > 10
+
+
+def test_a_forbidden_import_is_annotated_at_the_line_that_makes_it():
+    budget = Budget(text="no pandas before config", kept=False, reason="pandas is imported")
+    report = check_report(budgets=[budget], metrics=[], mismatches=[])
+    (command,) = (one for one in annotations(report) if "budget" in one)
+    assert command.startswith("::error file=ocr/data/table.py,line=3,")
+    issue = next(one for one in json.loads(code_quality_json(report)) if "budget" in one["check_name"])
+    assert issue["location"] == {"path": "ocr/data/table.py", "lines": {"begin": 3}}
