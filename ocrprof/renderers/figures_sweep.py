@@ -1,6 +1,7 @@
 """What a sweep of worker counts tells: names of settings, figures as text, its sentences."""
 
 import math
+from collections import Counter
 
 from ocrprof.renderers import figures
 from ocrprof.renderers.places import place, plain
@@ -155,6 +156,8 @@ def notes(report: SweepReport) -> list[str]:
     found = [sentence(note) for note in report.notes]
     if report.stopped:
         found.append(f"Stopped: {plain(report.stopped)}.")
+    said = Counter(note for trial in report.trials for note in dict.fromkeys(trial.notes))
+    found += [f"{number} of {len(report.trials)} trials: {plain(note)}." for note, number in said.items()]
     disturbed = [trial for trial in report.trials if trial.disturbed]
     if disturbed:
         first = plain(disturbed[0].disturbed or "")

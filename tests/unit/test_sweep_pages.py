@@ -73,6 +73,15 @@ def test_one_round_is_drawn_without_intervals():
     assert picture.all("line", "interval") == []
 
 
+def test_what_was_said_of_trials_is_told_once_with_their_number():
+    settings = [setting(0), setting(2)]
+    trials = rounds(settings)
+    noted = [one.model_copy(update={"notes": ["files stayed", "files stayed"]}) for one in trials[:4]]
+    text = " ".join(console(sweep(settings, [*noted, *trials[4:]])).split())
+    assert text.count("files stayed") == 1
+    assert "4 of 9 trials: files stayed." in text
+
+
 def test_other_factors_are_told_in_full_on_a_narrow_terminal():
     settings = [setting(value, prefetch_factor=4, pin_memory=True) for value in (2, 4)]
     text = console(sweep(settings, rounds(settings, step=0.1), step_seconds=0.1))
