@@ -13,7 +13,7 @@ from ocrprof.measure.sweep_watch import HangWatch, MemoryKills, cpu_stat_files
 from ocrprof.records import read_records
 from ocrprof.results.model import LoaderInfo, LoaderSetting, SweepTrial
 from ocrprof.results.sweep_failures import Ending
-from ocrprof.results.sweep_trial import TrialRun, build_trial
+from ocrprof.results.sweep_trial import Asked, TrialRun, build_trial
 from ocrprof.sweep_plan import TrialOptions
 from ocrprof.target import Target
 
@@ -69,7 +69,15 @@ def run_trial(
         stacks=(watch.stacks if watch else None) or outcome.stack,
         notes=[*notes, *outcome.recorder_errors],
     )
-    trial = build_trial(run, records, setting=setting, options=options, round=round, position=position, control=control)
+    asked = Asked(
+        loader=options.loader,
+        mode=options.mode,
+        step_seconds=options.step_seconds,
+        step_mode=options.step_mode,
+        per_stage=options.per_stage,
+        timeout_seconds=options.timeout_seconds,
+    )
+    trial = build_trial(run, records, setting=setting, asked=asked, round=round, position=position, control=control)
     return trial.model_copy(update={"surroundings": surroundings.surroundings()})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ocrprof.records import ProcessRecords
 from ocrprof.results.model import (
@@ -19,9 +19,20 @@ from ocrprof.results.model import (
     WorkerStages,
 )
 from ocrprof.results.sweep_failures import Classified, Ending, classify, classify_end, classify_hang
-from ocrprof.sweep_plan import NUM_WARMUP_STEPS, TrialOptions
 
 _STAGES = ("decode", "transform", "collate", "rest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a trial was to measure, as far as it decides how the records are read."""
+
+    loader: Literal["train", "val"] | int = "train"
+    mode: Literal["loader", "train"] = "loader"
+    step_seconds: float | None = None
+    step_mode: Literal["sleep", "spin"] = "sleep"
+    per_stage: bool = False
+    timeout_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,7 @@ def build_trial(
     records: Sequence[ProcessRecords],
     *,
     setting: LoaderSetting,
-    options: TrialOptions,
+    asked: Asked,
     round: int,
     position: int,
     control: bool,
@@ -53,7 +64,7 @@ def build_trial(
     """The trial. Figures of one that did not end well are those that it had written by then."""
     measured = _process(records)
     facts = _facts(measured)
-    status, failure = _ended(run, records, facts, options)
+    status, failure = _ended(run, records, facts, asked)
     return SweepTrial(
         setting=setting,
         round=round,
@@ -71,11 +82,11 @@ def build_trial(
         fill_seconds=_seconds(facts, "blocks", "fill"),
         num_discarded=facts.get("blocks", {}).get("discarded", 0),
         blocks=_blocks(facts),
-        waits=_waits(facts, options),
+        waits=_waits(facts, asked),
         replay_seconds=[ns / 1e9 for ns in facts.get("replay", {}).get("ns", ())],
         turnover_seconds=_seconds(facts, "turnover", "ns"),
         cost=_cost(facts),
-        stages=_stages(facts, records, measured, options),
+        stages=_stages(facts, records, measured, asked),
         train_samples_per_sec=_trained(facts),
         exit_seconds=None if "exit" not in facts else (run.end_ns - facts["exit"]["at"]) / 1e9,
         capped=bool(facts.get("blocks", {}).get("capped")),
@@ -96,7 +107,7 @@ def _facts(process: ProcessRecords | None) -> dict[str, Any]:  # Any: JSON value
 
 
 def _ended(
-    run: TrialRun, records: Sequence[ProcessRecords], facts: dict[str, Any], options: TrialOptions
+    run: TrialRun, records: Sequence[ProcessRecords], facts: dict[str, Any], asked: Asked
 ) -> tuple[TrialStatus, Failure | None]:
     if run.status == "interrupted":
         return "interrupted", None
@@ -107,7 +118,7 @@ def _ended(
         return _hung(run, facts)
     if run.status == "timed_out":
         where = "the loader was measured" if "taken" in facts else "before the loader was iterated"
-        message = f"did not end within {options.timeout_seconds:g} s ({where})"
+        message = f"did not end within {asked.timeout_seconds:g} s ({where})"
         return "timeout", Failure(message=message, advice="give it more: --timeout", stack=list(run.stacks))
     if run.status == "not_recorded":
         return "not_recorded", Failure(
@@ -119,7 +130,7 @@ def _ended(
         return classify_end(run.ending)
     if "blocks" in facts and facts["blocks"]["blocks"]:
         return ("ok_slow_exit" if facts.get("exit", {}).get("slow") else "ok"), None
-    return _not_measured(run, records, facts, options)
+    return _not_measured(run, records, facts, asked)
 
 
 def _hung(run: TrialRun, facts: dict[str, Any]) -> Classified:
@@ -129,16 +140,16 @@ def _hung(run: TrialRun, facts: dict[str, Any]) -> Classified:
 
 
 def _not_measured(
-    run: TrialRun, records: Sequence[ProcessRecords], facts: dict[str, Any], options: TrialOptions
+    run: TrialRun, records: Sequence[ProcessRecords], facts: dict[str, Any], asked: Asked
 ) -> tuple[TrialStatus, Failure]:
     """The program ended well, and what was asked for did not happen in it."""
     tail = list(run.ending.stderr_tail)
     if "taken" in facts:
-        message = f"the program ended before a step behind the first {NUM_WARMUP_STEPS}: there was nothing to measure"
+        message = "the program ended before enough steps of its training: there was nothing to measure"
         return "crashed", Failure(message=message, advice="let it train longer", traceback_tail=tail)
     seen = [_describe(loader) for loader in _loaders(records)]
     wanted = {"train": "a loader to train with", "val": "a loader to evaluate on"}.get(
-        str(options.loader), f"loader {options.loader}"
+        str(asked.loader), f"loader {asked.loader}"
     )
     listed = "; iterated were " + ", ".join(seen) if seen else ": it iterated no DataLoader of torch at all"
     return "no_loader", Failure(
@@ -192,15 +203,15 @@ def _blocks(facts: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _waits(facts: dict[str, Any], options: TrialOptions) -> StepWaits | None:
+def _waits(facts: dict[str, Any], asked: Asked) -> StepWaits | None:
     waits = facts.get("waits")
     if not waits or not waits["num_batches"]:
         return None
     computed = sum(waits["compute"]) / 1e9
-    asked = options.step_seconds if options.mode == "loader" else None
+    step_seconds = asked.step_seconds if asked.mode == "loader" else None
     return StepWaits(
-        step_seconds=asked if asked is not None else computed / sum(waits["num_batches"]),
-        mode=options.step_mode if options.mode == "loader" else "train",
+        step_seconds=step_seconds if step_seconds is not None else computed / sum(waits["num_batches"]),
+        mode=asked.step_mode if asked.mode == "loader" else "train",
         wait_seconds=[ns / 1e9 for ns in waits["wait"]],
         compute_seconds=[ns / 1e9 for ns in waits["compute"]],
         num_batches=waits["num_batches"],
@@ -232,7 +243,7 @@ def _stages(
     facts: dict[str, Any],
     records: Sequence[ProcessRecords],
     measured: ProcessRecords | None,
-    options: TrialOptions,
+    asked: Asked,
 ) -> WorkerStages | None:
     """Of the batches that were loaded while blocks were timed, by the first epoch's workers or the main process."""
     if measured is None or "blocks" not in facts:
@@ -249,7 +260,7 @@ def _stages(
     if not rows:
         return None
     seconds = {}
-    if options.per_stage:
+    if asked.per_stage:
         seconds = {name: sum(row[2 + k] for row in rows) / 1e9 for k, name in enumerate(_STAGES)}
     return WorkerStages(seconds=seconds, num_batches=len(rows), service_seconds=[row[1] / 1e9 for row in rows])
 

@@ -7,8 +7,7 @@ import pytest
 from ocrprof.records import Mark, ProcessRecords
 from ocrprof.results.model import LoaderSetting
 from ocrprof.results.sweep_failures import Ending
-from ocrprof.results.sweep_trial import TrialRun, build_trial
-from ocrprof.sweep_plan import TrialOptions
+from ocrprof.results.sweep_trial import Asked, TrialRun, build_trial
 
 S = 1_000_000_000
 LOADER = {
@@ -51,8 +50,8 @@ def built(records, *, status="reached", exit_code=None, hang_seconds=None, stder
         ending=Ending(exit_code=exit_code, stderr_tail=stderr),
         hang_seconds=hang_seconds,
     )
-    setting, asked = LoaderSetting(num_workers=2), TrialOptions(**options)
-    return build_trial(run, records, setting=setting, options=asked, round=1, position=0, control=False)
+    setting, asked = LoaderSetting(num_workers=2), Asked(**{"timeout_seconds": 600, **options})
+    return build_trial(run, records, setting=setting, asked=asked, round=1, position=0, control=False)
 
 
 def test_a_trial_tells_its_start_its_blocks_and_its_end():
