@@ -91,8 +91,9 @@ class TrialRunner:
             trial, first = node_trial(ranks), rank_directory(directory, 0)
         self.records = read_records(first / "records")
         if trial.cost is not None and trial.cost.batch_bytes is not None and self._options.batch_bytes is None:
-            cost = trial.cost
-            self._options = replace(self._options, batch_bytes=cost.batch_bytes, num_tensors=cost.num_tensors)
+            # /dev/shm is shared by the ranks, file descriptors are not.
+            num_bytes = trial.cost.batch_bytes * self._local_ranks
+            self._options = replace(self._options, batch_bytes=num_bytes, num_tensors=trial.cost.num_tensors)
         return trial.model_copy(update={"disturbed": disturbed})
 
     def _free_directory(self, name: str) -> Path:
