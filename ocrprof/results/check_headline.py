@@ -18,8 +18,9 @@ def headline(
 ) -> str:
     """The sentence that follows the verdict's word, as in `startup.import +11.8 % [8.9, 14.6] (24 pairs, …)`.
 
-    The metric named is that with the largest change among those of the verdict; the others are counted. For verdicts
-    that the statistics do not give (`failed`, and `not_comparable` by machine) the caller has the better sentence.
+    The metric named is a total time, else that with the largest change, among those of the verdict; the others are
+    counted. For verdicts that the statistics do not give (`failed`, and `not_comparable` by machine) the caller has the
+    better sentence.
     """
     parts: list[str] = []
     match verdict:
@@ -60,7 +61,8 @@ def _moved(verdict: CheckVerdict, metrics: Sequence[MetricSummary]) -> list[str]
     moved = [metric for metric in metrics if metric.verdict == verdict]
     if not moved:
         return []
-    moved.sort(key=lambda metric: abs((metric.ratio or 1.0) - 1), reverse=True)
+    # What people wait for before what explains it or takes no time.
+    moved.sort(key=lambda metric: (not metric.name.startswith("time_to_"), -abs((metric.ratio or 1.0) - 1)))
     more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
     return [metric_sentence(moved[0]) + more]
 
