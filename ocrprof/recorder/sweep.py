@@ -88,7 +88,7 @@ class Sweep:
         self._places: dict[int, tuple[object, list[object] | None]] = {}
         self._numbers: dict[int, tuple[object, int]] = {}
         self._roles: list[str] = []
-        self._cut: list[object] = []
+        self._cut: Any = lambda: None
 
     def built(self, loader: "Any") -> None:
         """Keeps the line. A loader that a framework builds again around the same data has that of the first."""
@@ -143,7 +143,8 @@ class Sweep:
             self.training.began(loader, iterator)
         entry = self._numbers.get(id(loader))
         if entry is not None and self._roles[entry[1]] == "train" and self._recorder.until == MILESTONE:
-            self._cut = [iterator]
+            # Held by nobody but the target: its workers end with it.
+            self._cut = sys.modules["_weakref"].ref(iterator)
 
     def failed(self, loader: object, error: BaseException) -> None:
         """The loader that the target trains with could not even be started."""
@@ -152,11 +153,7 @@ class Sweep:
 
     def is_over(self, iterator: "Any") -> bool:
         """Whether this is an epoch of training that has gone on long enough before an evaluation that is waited for."""
-        return (
-            not self.is_taken
-            and any(iterator is one for one in self._cut)
-            and iterator._num_yielded >= _NUM_BATCHES_BEFORE
-        )
+        return not self.is_taken and self._cut() is iterator and iterator._num_yielded >= _NUM_BATCHES_BEFORE
 
     def _role(self) -> str:
         if not sys.modules["torch"].is_grad_enabled():

@@ -69,6 +69,7 @@ CASES = {
     "duplicates": (("--kind", "iterable"), {"max_seconds": 0.5}),
     "short": (("--kind", "sharded", "--num-samples", "16"), {"max_seconds": 5.0}),
     "val": (("--evaluate-first", "--kind", "subclass"), {"loader": "val", "max_seconds": 0.5}),
+    "val last": (("--evaluate-last", "--sleep-ms", "100"), {"loader": "val", "max_seconds": 0.5}),
     "numbered": (("--evaluate-first", "--kind", "subclass"), {"loader": 1, "max_seconds": 0.5}),
     "spawned": (("--staged",), {"setting": {"num_workers": 1, "start_method": "spawn"}, "per_stage": True}),
 }  # fmt: skip
@@ -203,6 +204,13 @@ def test_the_loader_is_chosen_by_its_role_or_its_number(cases):
     assert (cases["numbered"].loader.role, cases["numbered"].loader.number) == ("train", 1)
     assert cases["numbered"].status == cases["val"].status == "ok"
     assert any("__iter__ of its own" in note for note in cases["numbered"].notes)
+
+
+def test_an_epoch_before_the_evaluation_that_is_waited_for_is_cut_short(cases):
+    """It would take 400 s."""
+    late = cases["val last"]
+    assert (late.status, late.loader.role, late.loader.number) == ("ok", "val", 1), late.failure
+    assert late.start_seconds < 100
 
 
 def test_stages_are_told_apart_in_spawned_workers(cases):

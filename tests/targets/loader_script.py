@@ -31,6 +31,7 @@ def parse():
     parser.add_argument("--kind", default="map", choices=[
         "map", "iterable", "sharded", "unbatched", "batch-sampler", "subclass", "list", "subset", "none"])  # fmt: skip
     parser.add_argument("--evaluate-first", action="store_true", help="a loader of its own, without gradients")
+    parser.add_argument("--evaluate-last", action="store_true", help="the same, after the epoch")
     parser.add_argument("--steps", type=int, default=0, help="train so many steps, of --step-ms each")
     parser.add_argument("--step-ms", type=float, default=0.0)
     parser.add_argument("--max-files", type=int, help="ulimit -n")
@@ -172,6 +173,12 @@ def build(options):
     return DataLoader(data, batch_size=options.batch_size, shuffle=options.raise_at < 0, **given)
 
 
+def evaluate():
+    with torch.no_grad():
+        for _ in DataLoader(list(range(8)), batch_size=4):
+            pass
+
+
 def main():
     options = parse()
     if options.crash:
@@ -181,13 +188,13 @@ def main():
     if options.kind == "none":
         return
     if options.evaluate_first:
-        with torch.no_grad():
-            for _ in DataLoader(list(range(8)), batch_size=4):
-                pass
+        evaluate()
     loader = build(options)
     if not options.steps:
         for _ in loader:
             pass
+        if options.evaluate_last:
+            evaluate()
         return
     batches = itertools.islice(itertools.chain.from_iterable(itertools.repeat(loader)), options.steps)
     for _ in batches:
