@@ -142,17 +142,18 @@ def what_if(
     settings: Sequence[LoaderSetting],
     *,
     step_seconds: float | None = None,
-    step_mode: StepMode = "sleep",
     num_cores: float | None = None,
 ) -> list[WhatIfPoint]:
     """`settings` simulated from the service times of `trials`; empty where no trial timed its batches one by one.
 
-    `samples_per_sec` is that of a free-running consumer, `wait_fraction` that of steps of `step_seconds`.
+    `samples_per_sec` is that of a free-running consumer, `wait_fraction` that of steps of `step_seconds`, which sleep
+    or spin as those of the trials did.
     """
     service = measured_service(trials)
     if service is None:
         return []
     batch_size = _batch_size(trials)
+    step_mode = next((trial.waits.mode for trial in trials if trial.waits is not None), "sleep")
     found = []
     for setting in settings:
         free, stepped = (

@@ -186,7 +186,8 @@ def queue(given: argparse.Namespace) -> tuple[list[str], Any]:
         measured = drained(seconds, in_order=in_order, step_seconds=step)
         raw.append([name, *measured, simulated.batches_per_sec, simulated.wait_fraction])
         rates = [f"{measured[0]:.1f}", f"{simulated.batches_per_sec:.1f}"]
-        rows.append([name, *rates, f"{measured[1]:.1%}", f"{simulated.wait_fraction:.1%}"])
+        waits = [f"{measured[1]:.1%}", f"{simulated.wait_fraction:.1%}"] if step else ["-", "-"]
+        rows.append([name, *rates, *waits])
     return table(["four workers", "batches/s", "simulated", "waits", "simulated"], rows), raw
 
 

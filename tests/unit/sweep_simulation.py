@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
-from ocrprof.results.model import Block, LoaderInfo, LoaderSetting, Recommendation, StepWaits, SweepTrial
+from ocrprof.results.model import Block, LoaderInfo, LoaderSetting, Recommendation, StepMode, StepWaits, SweepTrial
 from ocrprof.results.sweep_points import build_points
 from ocrprof.results.sweep_recommendation import is_decided, recommend
 
@@ -35,12 +35,12 @@ def trial(num_workers: int, number: int, rate: float, *, spread: Sequence[float]
     return SweepTrial.model_validate({"blocks": blocks, **given, **fields})
 
 
-def waits(shares: Sequence[float], *, step_seconds: float = 0.1) -> StepWaits:
+def waits(shares: Sequence[float], *, step_seconds: float = 0.1, mode: StepMode = "sleep") -> StepWaits:
     """Blocks of ten steps that wait these shares of their time."""
     compute = 10 * step_seconds
     return StepWaits(
         step_seconds=step_seconds,
-        mode="sleep",
+        mode=mode,
         wait_seconds=[compute * share / (1 - share) for share in shares],
         compute_seconds=[compute] * len(shares),
         num_batches=[10] * len(shares),

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from sweep_simulation import trial
+from sweep_simulation import trial, waits
 
 from ocrprof.results.model import Cost, LoaderSetting, SweepTrial, WorkerStages
 from ocrprof.results.queue_simulator import Service, Steps, in_order_loss, measured_service, simulate_queue, what_if
@@ -140,6 +140,17 @@ def test_values_that_were_not_run_are_simulated_from_those_that_were():
     assert two.wait_fraction == pytest.approx(0.01 / 0.61, rel=0.01)  # the handover
     assert what_if(trials, settings, num_cores=4)[0].wait_fraction is None
     assert what_if([trial(1, 0, 1.0)], settings) == []
+
+
+def test_simulated_steps_spin_where_those_of_the_trials_did():
+    spinning = [
+        timed(1, service=[1.0, 1.0], cpu_workers=80.0, waits=waits([0.0], step_seconds=0.6, mode=mode))
+        for mode in ("sleep", "spin")
+    ]
+    settings = [LoaderSetting(num_workers=4)]
+    asleep, computing = (what_if([one], settings, step_seconds=0.6, num_cores=2)[0].wait_fraction for one in spinning)
+    assert asleep is not None and computing is not None
+    assert computing > asleep + 0.1
 
 
 def test_the_loss_to_delivery_in_order_is_that_of_the_measured_tail():
