@@ -10,6 +10,7 @@ import psutil
 import pytest
 from recording import TARGETS
 
+from ocrprof.measure.step_time import time_steps
 from ocrprof.measure.sweep_job import job_of, run_round
 from ocrprof.measure.sweep_log import read_trials
 from ocrprof.results.model import SweepReport, SweepTrial
@@ -167,3 +168,13 @@ def test_a_round_can_be_run_as_a_job_that_returns_its_failures(tmp_path):
     result = run_round(job_of(plan, number=1))
     assert [trial["status"] for trial in result["trials"]] == ["user_error"]
     assert json.loads((tmp_path / "report" / "rounds" / "round-1" / "round.json").read_text()) == result
+
+
+def test_a_step_is_timed_without_its_fetch(tmp_path):
+    """4 samples of 2 ms are fetched for each step, which itself takes far less than these 8 ms."""
+    target = Target(argv=(sys.executable, SCRIPT), cwd=tmp_path)
+    times, status = time_steps(target, directory=tmp_path / "step", num_batches=12, timeout_seconds=120)
+    assert status == "reached"
+    assert times is not None
+    assert 5 <= len(times.samples) <= 12
+    assert 0 < min(times.samples) < 0.008

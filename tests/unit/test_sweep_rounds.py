@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sweep_reports import setting, trial
@@ -10,8 +11,9 @@ from ocrprof.errors import OcrprofError
 from ocrprof.measure.quiet import QuietMachine, disturbance_of
 from ocrprof.measure.sweep_job import job_of, read_job, write_job
 from ocrprof.measure.sweep_launch import gather, launch_command
+from ocrprof.measure.sweep_ranks import run_ranks
 from ocrprof.measure.sweep_round import Living, visits_of, warmup_visit
-from ocrprof.results.model import BaselineReport, Surroundings
+from ocrprof.results.model import BaselineReport, Surroundings, SweepTrial
 from ocrprof.results.step_times import steps_of_baseline
 from ocrprof.results.sweep_ranks import node_trial
 from ocrprof.sweep_plan import SweepWorkersPlan, TrialOptions
@@ -87,6 +89,30 @@ def test_the_ranks_of_a_node_add_up_and_a_step_waits_for_the_slowest():
     assert node.cost.pss_peak_bytes == 2 * fast.cost.pss_peak_bytes
     assert node.cost.shm_peak_bytes == fast.cost.shm_peak_bytes  # /dev/shm is the node's: both saw the same
     assert len(node.worker_ready_seconds) == 4
+
+
+@pytest.mark.parametrize("with_environment", [False, True])
+def test_ranks_run_at_once_each_in_its_folder_and_told_of_each_other_where_asked(tmp_path, with_environment):
+    together = Barrier(3, timeout=20)
+    seen: dict[str, tuple[str, ...]] = {}
+
+    def run_one(target: Target, folder: Path) -> SweepTrial:
+        together.wait()
+        seen[folder.name] = target.argv
+        return trial(setting(2), 1)
+
+    target = Target(argv=("true", "--x"), cwd=tmp_path)
+    trials = run_ranks(run_one, target, tmp_path / "1-0", num_ranks=3, with_environment=with_environment)
+    assert len(trials) == 3
+    assert set(seen) == {"1-0-rank-0", "1-0-rank-1", "1-0-rank-2"}
+    if with_environment:
+        told = {folder: dict(word.split("=") for word in argv[1:-2]) for folder, argv in seen.items()}
+        assert {one["RANK"] for one in told.values()} == {"0", "1", "2"}
+        assert told["1-0-rank-2"]["LOCAL_RANK"] == "2"
+        assert {one["WORLD_SIZE"] for one in told.values()} == {"3"}
+        assert len({one["MASTER_PORT"] for one in told.values()}) == 1
+    else:
+        assert set(seen.values()) == {("true", "--x")}
 
 
 def test_a_rank_that_failed_fails_its_node():
