@@ -85,9 +85,16 @@ def _reading_order(own_pairs, pair_det, cover_pairs, cover_centres, order):
     if len(own_pairs) == 1:
         order[0] = pair_det[own_pairs[0]]
         return 1
-    firsts, lasts = np.searchsorted(cover_pairs, own_pairs), np.searchsorted(cover_pairs, own_pairs + 1)
-    places = firsts.copy()
+    places, lasts = np.empty(len(own_pairs), np.int64), np.empty(len(own_pairs), np.int64)
     waiting = np.ones(len(own_pairs), np.bool_)
+    cover = 0
+    for own in range(len(own_pairs)):  # ascending, as the covers are
+        while cover < len(cover_pairs) and cover_pairs[cover] < own_pairs[own]:
+            cover += 1
+        places[own] = cover
+        while cover < len(cover_pairs) and cover_pairs[cover] == own_pairs[own]:
+            cover += 1
+        lasts[own] = cover
     num_waiting, count = len(own_pairs), 0
     while num_waiting > 1:
         # The next centre that any of them covers, those that have their place included.
@@ -117,8 +124,12 @@ def _reading_order(own_pairs, pair_det, cover_pairs, cover_centres, order):
 def _common_subsequence(first, second):
     """A longest common subsequence; of several, the one that the release's table finds."""
     num_first, num_second = len(first), len(second)
-    if num_first == num_second and (first == second).all():
-        return first.copy()
+    if num_first == num_second:
+        num_equal = 0
+        while num_equal < num_first and first[num_equal] == second[num_equal]:
+            num_equal += 1
+        if num_equal == num_first:
+            return second
     lengths = np.zeros((num_first + 1, num_second + 1), np.int32)
     for i in range(num_first):
         for j in range(num_second):

@@ -35,7 +35,8 @@ def scored_regions(prob_map, thresh, max_candidates, min_size):
     next_run, next_gap = _following(owners), _following(gap_owners)
     capacity = min(2 * num_runs, max_candidates)
     rectangles, scores = np.empty((capacity, 5), np.float32), np.empty(capacity)
-    spans_left, spans_right = np.full(height, width, np.int64), np.full(height, _NONE, np.int64)
+    spans_left, spans_right = np.empty(height, np.int64), np.empty(height, np.int64)
+    _clear(spans_left, spans_right, 0, height - 1, width)
     hull, corners = np.empty((2 * height + 4, 2), np.float32), np.empty((4, 2), np.float32)
     first, last = np.empty(height, np.int64), np.empty(height, np.int64)
     num_regions = num_kept = 0
@@ -185,7 +186,8 @@ def _join_gaps(row_starts, lefts, rights, y, width, gap_owners):
 @compiled
 def _following(owners):
     """Each entry's next one with the same owner, -1 for none."""
-    following, latest = np.empty(len(owners), np.int64), np.full(len(owners), _NONE, np.int64)
+    following, latest = np.empty(len(owners), np.int64), np.empty(len(owners), np.int64)
+    latest[:] = _NONE
     for index in range(len(owners) - 1, -1, -1):
         following[index], latest[owners[index]] = latest[owners[index]], index
     return following
@@ -328,9 +330,12 @@ def _offset(box, unclip_ratio, grown):
     outline = dilated_outline(box.astype(np.float64), abs(doubled / 2) / length * unclip_ratio)
     if len(outline) < 3:
         return False
-    left, top, right, bottom = outline[:, 0].min(), outline[:, 1].min(), outline[:, 0].max(), outline[:, 1].max()
-    spans_left = np.full(bottom - top + 1, right - left + 1, np.int64)
-    spans_right = np.full(bottom - top + 1, _NONE, np.int64)
+    left, top = right, bottom = outline[0, 0], outline[0, 1]
+    for k in range(1, len(outline)):
+        left, right = min(left, outline[k, 0]), max(right, outline[k, 0])
+        top, bottom = min(top, outline[k, 1]), max(bottom, outline[k, 1])
+    spans_left, spans_right = np.empty(bottom - top + 1, np.int64), np.empty(bottom - top + 1, np.int64)
+    _clear(spans_left, spans_right, 0, bottom - top, right - left + 1)
     for k in range(len(outline)):
         _widen(spans_left, spans_right, outline[k, 1] - top, outline[k, 0] - left, outline[k, 0] - left)
     hull = np.empty((2 * len(outline) + 4, 2), np.float32)
@@ -339,11 +344,9 @@ def _offset(box, unclip_ratio, grown):
         hull[k, 0] += left
         hull[k, 1] += top
     if hull[0, 1] == hull[count - 1, 1]:
-        # Clipper's outlines end with the rightmost of the topmost points.
-        x, y = hull[0, 0], hull[0, 1]
-        for k in range(1, count):
-            hull[k - 1, 0], hull[k - 1, 1] = hull[k, 0], hull[k, 1]
-        hull[count - 1, 0], hull[count - 1, 1] = x, y
+        # Clipper's outlines end with the rightmost of the topmost points: the first here is the last there.
+        for _ in range(count - 1):
+            _last_to_front(hull, count)
     rectangle_around(hull, count, grown)
     return True
 
@@ -351,13 +354,13 @@ def _offset(box, unclip_ratio, grown):
 @compiled
 def _in_reading_order(corners, box):
     """Fills `box` with the corners (4, 2) as `postprocess.in_reading_order` puts them."""
-    order = np.arange(4)
-    for k in range(1, 4):
-        place, index = k, order[k]
-        while place > 0 and corners[order[place - 1], 0] > corners[index, 0]:
+    order = np.empty(4, np.int64)
+    for k in range(4):
+        place = k
+        while place > 0 and corners[order[place - 1], 0] > corners[k, 0]:
             order[place] = order[place - 1]
             place -= 1
-        order[place] = index
+        order[place] = k
     a, b, c, d = order[0], order[1], order[2], order[3]
     if corners[b, 1] < corners[a, 1]:
         a, b = b, a
