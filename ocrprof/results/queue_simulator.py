@@ -153,7 +153,7 @@ def what_if(
     if service is None:
         return []
     batch_size = _batch_size(trials)
-    step_mode = next((trial.waits.mode for trial in trials if trial.waits is not None), "sleep")
+    spins = any(trial.waits is not None and trial.waits.mode == "spin" for trial in trials)
     found = []
     for setting in settings:
         free, stepped = (
@@ -162,7 +162,7 @@ def what_if(
                 num_workers=setting.num_workers,
                 prefetch_factor=setting.prefetch_factor or _DEFAULT_PREFETCH,
                 in_order=setting.in_order is not False,
-                steps=Steps(seconds, step_mode),
+                steps=Steps(seconds, "spin" if spins else "sleep"),
                 num_cores=num_cores,
             )
             for seconds in (0.0, step_seconds or 0.0)
