@@ -69,7 +69,10 @@ Pin = Annotated[
 InOrder = Annotated[
     str | None,
     typer.Option(
-        "--in-order", metavar="on,off", help="in_order (torch 2.6 and later).", show_default="as the program has it"
+        "--in-order",
+        metavar="on,off",
+        help="in_order, where the program's torch knows it.",
+        show_default="as the program has it",
     ),
 ]
 

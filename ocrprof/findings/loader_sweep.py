@@ -206,8 +206,8 @@ def in_order_tail(report: SweepReport) -> list[Finding]:
             of_seconds=seconds,
             location=report.loader.location if report.loader else None,
             evidence={"service_spread": point.service_cv, "num_workers": point.num_workers},
-            advice="Batch samples of like size together, or give the DataLoader `in_order=False` (torch 2.7 and later)"
-            " where the order of the batches need not be repeatable. `--in-order on,off` measures it.",
+            advice="Batch samples of like size together, or give the DataLoader `in_order=False` where this torch knows"
+            " it and the order of the batches need not be repeatable. `--in-order on,off` measures it.",
         )
     ]
 

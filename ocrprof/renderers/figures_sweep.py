@@ -8,7 +8,6 @@ from ocrprof.renderers.places import place, plain
 from ocrprof.results.model import LoaderSetting, SweepPoint, SweepReport, SweepTrial
 from ocrprof.units import format_percent, format_seconds
 
-_TOLD_LOSS = 0.05
 OK_STATUSES = ("ok", "ok_slow_exit")
 _VERDICTS = {
     "clear": "clear",
@@ -103,8 +102,6 @@ def recommendation_lines(report: SweepReport) -> list[str]:
             f"Headspace: with a loader that costs nothing, training would be at most {told.headspace:.2f} times as fast"
             " (batches replayed from memory; part of it is the processor time that loading leaves free)."
         )
-    if told.in_order_loss is not None and told.in_order_loss >= _TOLD_LOSS:
-        lines.append(f"Delivery in order costs {format_percent(told.in_order_loss)} of the samples/s (simulated).")
     return lines + [sentence(note) for note in told.notes]
 
 
