@@ -378,55 +378,46 @@ def test_an_interrupt_keeps_what_was_measured(repository):
     assert repository.git("worktree", "list").count("\n") == 0
 
 
-TRAINING = """
-import torch
+READING = """
 from pathlib import Path
-from torch.utils.data import DataLoader, Dataset
 
 KEEP = True
-
-
-class Pages(Dataset):
-    kept = {}
-
-    def __len__(self):
-        return 8
-
-    def __getitem__(self, index):
-        if not KEEP or index not in self.kept:
-            self.kept[index] = read(Path("pages", f"{index}.png"))
-        return self.kept[index]
+KEPT = {}
 
 
 def read(path):
-    return torch.full((3, 8, 8), float(len(path.read_bytes())))
+    return path.read_bytes()
 
 
-def main():
-    model = torch.nn.Linear(8, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(2):
-        for pages in DataLoader(Pages(), batch_size=4):
-            optimizer.zero_grad()
-            model(pages).mean().backward()
-            optimizer.step()
+def page(path):
+    if not KEEP or path not in KEPT:
+        KEPT[path] = read(path)
+    return KEPT[path]
 
 
-main()
+for _ in range(2):
+    for path in sorted(Path("pages").glob("*.png")):
+        page(path)
+"""
+TRAINING = """
+import torch
+from torch.utils.data import DataLoader
+
+model = torch.nn.Linear(8, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(2):
+    for pages in DataLoader(torch.ones(8, 3, 8, 8), batch_size=4):
+        optimizer.zero_grad()
+        model(pages).mean().backward()
+        optimizer.step()
 """
 
 
-@pytest.fixture(scope="module")
-def training(tmp_path_factory) -> Repository:
-    """A training loop that keeps the pages it has read; in the last commit it does not."""
-    pages = {f"pages/{index}.png": "." * index for index in range(8)}
-    repository = Repository(tmp_path_factory.mktemp("training") / "repository", **{"main.py": TRAINING, **pages})
-    repository.commit("tidy up", **{"main.py": TRAINING.replace("KEEP = True", "KEEP = False")})
-    return repository
-
-
-def test_a_cache_that_is_no_longer_asked_shows_by_images_opened_again_and_calls(training):
-    done, report = training.check("--against", "HEAD~1", "--loop", *QUICK, timeout=280, OMP_NUM_THREADS="1")
+def test_a_cache_that_is_no_longer_asked_shows_by_images_opened_again_and_calls(repository):
+    pages = {f"pages/{index}.png": "." for index in range(8)}
+    repository.commit("pages", **{"main.py": READING, **pages})
+    repository.commit("tidy up", **{"main.py": READING.replace("KEEP = True", "KEEP = False")})
+    done, report = repository.check("--against", "HEAD~1", "--until", "exit", *QUICK)
     assert done.returncode == 1, done.stdout + done.stderr
     changes = {one.name: one for one in report.exact}
     again = changes["images_opened_again"]
@@ -434,20 +425,46 @@ def test_a_cache_that_is_no_longer_asked_shows_by_images_opened_again_and_calls(
     assert [one.name for one in again.added] == ["pages"]
     assert changes["calls"].verdict == "changed"
     assert [(one.name, one.detail) for one in changes["calls"].added] == [("main.py:read", "8 → 16")]
-    assert report.facts.values["parameters"] == 9
-    assert report.facts.values["train_samples"] == 16
-    assert report.facts.sets["batch_shapes"] == {"train 3×8×8": None}
 
 
-def test_loader_steps_and_memory_are_metrics_of_a_loop(training):
-    stored = training.folder.parent / "loop.json"
+FORKING = """
+import multiprocessing
+from pathlib import Path
+
+
+def read(path):
+    return path.read_bytes()
+
+
+child = multiprocessing.get_context("fork").Process(target=read, args=(Path("pages/0.png"),))
+child.start()
+child.join()
+read(Path("pages/0.png"))
+"""
+
+
+def test_what_forked_workers_open_and_call_counts_too(repository):
+    repository.commit("workers", **{"main.py": FORKING, "pages/0.png": "."})
+    done, report = repository.check("--against", "HEAD", "--until", "exit", *QUICK)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert report.facts.values["images_opened"] == 2
+    assert report.facts.counts["images_opened_again"] == {"pages": 1}
+    assert report.facts.counts["calls"] == {"main.py:read": 2}
+
+
+def test_loader_steps_and_memory_are_metrics_of_a_loop(repository):
+    repository.commit("training", **{"main.py": TRAINING})
+    stored = repository.folder.parent / "loop.json"
     options = ("--baseline", str(stored), "--update-baseline", "--loop", "--runs", "1")
-    done, report = training.check(*options, OMP_NUM_THREADS="1")
+    done, report = repository.check(*options, timeout=250, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     values = report.launches[-1].values
     assert {"time_to_exit", "time_to_first_step", "imports", "teardown", "peak_rss"} <= values.keys()
     assert 0 < values["train.fetch"] < values["train.batch"] < values["time_to_first_step"] < values["time_to_exit"]
     assert len(report.launches[-1].within["train.batch"]) == 3
+    assert report.facts.values["parameters"] == 9
+    assert report.facts.values["train_samples"] == 16
+    assert report.facts.sets["batch_shapes"] == {"train 3×8×8": None}
 
 
 def test_pairs_end_where_the_time_budget_does(repository):
