@@ -52,7 +52,7 @@ def recommend(
         verdict=judged.verdict,
         reason=reason(judged, points, current=current, within=within, max_wait=max_wait, step_seconds=step_seconds),
         ties=sorted({setting.num_workers for setting in judged.ties}),
-        headspace=headspace(trials, current if headspace(trials, current) is not None else subject),
+        headspace=headspace(trials, current) or headspace(trials, subject),
         in_order_loss=loss,
         notes=notes(
             points,
