@@ -77,7 +77,7 @@ class SweepWorkersPlan:
     be waited. `budget_seconds`: no round is begun that would end later, by what the last one took; None for no limit.
     `step_source` says where the step's time comes from, `what_if` which worker counts to simulate. `local_ranks`
     copies of the program run at once in each trial, with `rank_environment` each as a rank of its own.
-    `resume`: the folder of a sweep that did not end, whose trials are taken over; it may be `output` itself.
+    `resume`: the folder of a sweep that did not end, or its file of trials, which are taken over; it may be `output`.
     `quiet_seconds`: what may be waited in all for other programs to let the machine alone.
     """
 
@@ -132,7 +132,8 @@ class SweepWorkersPlan:
         for name, amount in (("budget", self.budget_seconds), ("memory-budget", self.memory_budget_bytes)):
             if amount is not None and amount <= 0:
                 raise OcrprofError(f"--{name}: must be more than zero")
-        if self.resume is None or self.resume.resolve() != self.output.resolve():
+        earlier = self.resume.parent if self.resume is not None and self.resume.is_file() else self.resume
+        if earlier is None or earlier.resolve() != self.output.resolve():
             prove_writable(self.output)
 
 

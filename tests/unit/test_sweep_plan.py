@@ -84,6 +84,10 @@ def test_a_report_is_not_written_over_but_by_the_sweep_that_goes_on(tmp_path):
     with pytest.raises(OcrprofError, match="holds a report already"):
         plan(tmp_path)
     assert plan(tmp_path, resume=folder).output == folder
+    (folder / "trials.jsonl").write_text("")
+    assert plan(tmp_path, resume=folder / "trials.jsonl").output == folder
+    with pytest.raises(OcrprofError, match="holds a report already"):
+        plan(tmp_path, resume=tmp_path / "another")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("5m", 300), ("90s", 90), ("300", 300), ("1.5min", 90), ("1h", 3600)])
