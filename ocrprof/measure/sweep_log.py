@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import platform
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pydantic import ValidationError
 
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.measure.environment import describe_environment
+from ocrprof.records import ProcessRecords
+from ocrprof.results.configuration import composed_config, config_hash
 from ocrprof.results.mask import mask_argv
 from ocrprof.results.model import LoaderSetting, SweepTrial
 from ocrprof.sweep_plan import SweepWorkersPlan
@@ -20,6 +23,8 @@ from ocrprof.target import Target
 
 FILE_NAME = "trials.jsonl"
 _KIND = "sweep-trials"
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}|20\d{6}[_T-]\d{4,6}|(?<!\d)\d{2}[-:]\d{2}[-:]\d{2}(?:[-.,]\d+)?(?!\d)")
+"""A date, or a time of day, as folders are named by; no number of JSON looks so."""
 _MAX_SOURCE_BYTES = 4 << 20
 _FREE_OPTIONS = frozenset({"precision", "max_seconds", "timeout_seconds", "batch_bytes", "num_tensors"})
 """What may differ between two halves of a sweep: how long to measure, not what."""
@@ -147,6 +152,12 @@ def check_identity(saved: SavedTrials, now: Mapping[str, str], *, path: Path) ->
                 hint="begin a new sweep: without --resume, into another folder",
                 exit_code=ExitCode.NOT_COMPARABLE,
             )
+
+
+def config_hash_of(records: Sequence[ProcessRecords]) -> str | None:
+    """Of what the target composed, time stamps left out: Hydra names a run's folder by the time; None without Hydra."""
+    config = composed_config(records)
+    return None if config is None else config_hash(json.loads(_TIME.sub("<time>", json.dumps(config, default=str))))
 
 
 def check_config(saved: SavedTrials, config_hash: str | None, *, path: Path) -> None:

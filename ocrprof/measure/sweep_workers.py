@@ -16,6 +16,7 @@ from ocrprof.measure.sweep_log import (
     TrialLog,
     check_config,
     check_identity,
+    config_hash_of,
     head_of,
     identity_of,
     read_trials,
@@ -123,7 +124,7 @@ class _Session:
         if not self._fill_page_cache(runner):
             return
         log = TrialLog(plan.output / FILE_NAME, head_of(plan, identity))
-        log.add_config_hash(describe_target(plan.target, self.records).config_hash)
+        log.add_config_hash(config_hash_of(self.records))
         log.add(self.warmup[-1], warmup=True)
         for number in range(1, plan.max_rounds + 1):
             began = time.monotonic()
@@ -195,7 +196,7 @@ class _Session:
             self.trials.append(trial)
             return False
         if self._saved is not None and plan.resume is not None:
-            check_config(self._saved, describe_target(plan.target, self.records).config_hash, path=plan.resume)
+            check_config(self._saved, config_hash_of(self.records), path=plan.resume)
         return True
 
     def _round(self, runner: TrialRunner, log: TrialLog, number: int) -> None:

@@ -12,10 +12,12 @@ from ocrprof.measure.sweep_log import (
     TrialLog,
     check_config,
     check_identity,
+    config_hash_of,
     head_of,
     identity_of,
     read_trials,
 )
+from ocrprof.records import ProcessRecords
 from ocrprof.sweep_plan import SweepWorkersPlan, TrialOptions
 from ocrprof.target import Target
 
@@ -105,3 +107,20 @@ def test_another_configuration_is_refused_and_none_is_not(tmp_path):
     check_config(read_trials(tmp_path), "sha256:1", path=tmp_path)
     with pytest.raises(OcrprofError, match="composes another configuration"):
         check_config(read_trials(tmp_path), "sha256:2", path=tmp_path)
+
+
+def composed(**values) -> list[ProcessRecords]:
+    """The records of a program that composed these values."""
+    return [ProcessRecords(pid=1, parent_pid=0, start_ns=0, role="main", path=Path("1.jsonl"), config=values)]
+
+
+def test_the_time_in_the_name_of_a_runs_folder_makes_no_other_configuration():
+    first = composed(seed=1, out="/o/2026-11-22/12-07-39-711118", log="/o/2026-11-22_12:07:39.txt")
+    later = composed(seed=1, out="/o/2026-11-23/09-00-01-000001", log="/o/2026-11-23_09:00:01.txt")
+    assert config_hash_of(first) == config_hash_of(later)
+    assert config_hash_of(first) != config_hash_of(composed(seed=2, out="/o/2026-11-22/12-07-39-711118", log=""))
+    assert config_hash_of(composed(size=160)) != config_hash_of(composed(size=161))
+    assert config_hash_of(composed(seed=20241122, lr=1e-05)) != config_hash_of(composed(seed=20241123, lr=1e-05))
+    assert config_hash_of(composed(out="run_20241122_120739")) == config_hash_of(composed(out="run_20251122_000001"))
+    assert config_hash_of(composed(name="2024-11")) != config_hash_of(composed(name="2025-11"))
+    assert config_hash_of([]) is None
