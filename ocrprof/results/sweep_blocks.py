@@ -24,19 +24,9 @@ _MIN_MERGED = 4
 _DRIFT_CONFIDENCE = 0.995
 
 
-def seconds_per_batch(block: Block) -> float:
-    """Mean over the batches of a block."""
-    return block.seconds / block.num_batches
-
-
 def seconds_per_sample(blocks: Sequence[Block]) -> float:
-    """Time over samples of all `blocks` together, which is the harmonic mean of their rates, inverted."""
+    """Time over samples of all `blocks` together. Its inverse is their samples/s; a mean of rates would be higher."""
     return sum(block.seconds for block in blocks) / sum(block.num_samples for block in blocks)
-
-
-def samples_per_second(blocks: Sequence[Block]) -> float:
-    """Samples over time of all `blocks` together: never the mean of rates, which is too high when they differ."""
-    return 1 / seconds_per_sample(blocks)
 
 
 def steady_blocks(blocks: Sequence[Block]) -> list[Block]:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from ocrprof.results.model import LoaderInfo, LoaderSetting, SweepPoint, SweepTrial
+from ocrprof.results.sweep_blocks import independent_blocks, relative_half_width, steady_blocks, stein_size
 from ocrprof.results.sweep_comparisons import COUNTED, control_ratio, is_unstable
 from ocrprof.results.sweep_judgement import Judgement
 from ocrprof.results.sweep_reasons import describe, listed
@@ -86,9 +87,9 @@ def _doubts(
     moving = [point.setting for point in points if point.not_steady]
     if moving:
         found.append(f"{listed(moving)}: the samples/s still moved at the end of a trial")
-    capped = [point.setting for point in points if point.capped]
+    capped = [trial for trial in trials if trial.capped and trial.status in COUNTED and trial.blocks]
     if capped:
-        found.append(f"{listed(capped)}: the time of a trial ran out before its precision was reached")
+        found.append(_cut_short(capped))
     if judged.chosen is not None and judged.rule == "within":
         lighter = [one for one in judged.open if one not in judged.ties]
         if lighter:
@@ -96,6 +97,20 @@ def _doubts(
         if judged.chosen == judged.candidates[-1] and len(judged.candidates) > 1:
             found.append("the largest value measured is the best one: larger values may be better still")
     return found
+
+
+def _cut_short(capped: Sequence[SweepTrial]) -> str:
+    """How precise the least precise of the trials is that ran out of time, and what it was short of."""
+    kept = [independent_blocks(steady_blocks(trial.blocks)) for trial in capped]
+    known = [(width, blocks) for blocks in kept if (width := relative_half_width(blocks)) is not None]
+    settings = list(dict.fromkeys(trial.setting for trial in capped))
+    number = "a trial" if len(capped) == 1 else f"{len(capped)} trials"
+    head = f"{listed(settings)}: the time of {number} ran out before the precision asked for was reached"
+    if not known:
+        return head
+    width, blocks = max(known, key=lambda one: one[0])
+    times = stein_size([block.seconds / block.num_samples for block in blocks]) / len(blocks)
+    return f"{head}; the worst knows its mean to ±{format_percent(width)}, and for ±3 % needs {times:.0f} times as long"
 
 
 def _processors(

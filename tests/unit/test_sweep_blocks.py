@@ -16,8 +16,7 @@ from ocrprof.results.sweep_blocks import (
     lag1_autocorrelation,
     merge_neighbours,
     relative_half_width,
-    samples_per_second,
-    seconds_per_batch,
+    seconds_per_sample,
     steady_blocks,
     stein_size,
     t_quantile,
@@ -51,9 +50,7 @@ def test_the_t_quantile_of_many_degrees_is_the_normal_one():
 
 
 def test_rates_of_unequal_blocks_are_averaged_as_times():
-    fast, slow = blocks(1.0, 3.0)
-    assert seconds_per_batch(slow) == 3 / 8
-    assert samples_per_second([fast, slow]) == 8.0  # the mean of the rates, 16 and 5.33, would be 10.67
+    assert seconds_per_sample(blocks(1.0, 3.0)) == 1 / 8  # the mean of the rates, 16 and 5.33, would be 10.67
 
 
 def test_the_warm_up_is_cut_off():
@@ -146,7 +143,7 @@ def test_single_batches_of_a_bursty_loader_mislead_and_its_blocks_do_not():
         found = [Block(seconds=one, num_batches=16, num_samples=16) for one in sums]
         true = simulate_queue(service, num_workers=4, num_batches=1000).batches_per_sec
         width = relative_half_width(found) or 0.0
-        inside += abs(samples_per_second(found) / true - 1) <= width
+        inside += abs(1 / seconds_per_sample(found) / true - 1) <= width
         naive_widths.append((half_width(times) or 0.0) / statistics.fmean(times))
         block_widths.append(width)
     assert statistics.median(times) < 0.3 * statistics.fmean(times)

@@ -260,6 +260,17 @@ def test_a_loss_to_delivery_in_order_is_noted_above_a_tenth():
     assert noted(stages=stages(0)) == []
 
 
+def test_trials_that_ran_out_of_time_are_noted_with_what_they_were_short_of():
+    trials = rounds({0: 100, 2: 400})
+    uneven = [1.3, 1.3, 0.7, 1.2, 0.7, 0.8, 1.3, 0.9, 0.7, 1.1]
+    trials[1] = trial(2, 0, 400, spread=uneven, capped=True)
+    assert told(trials).notes[0] == (
+        "2 workers: the time of a trial ran out before the precision asked for was reached; the worst knows its mean"
+        " to ±19.1 %, and for ±3 % needs 40 times as long"
+    )
+    assert not [note for note in told(rounds({0: 100, 2: 400})).notes if "ran out" in note]
+
+
 def test_an_unsteady_machine_is_noted_first():
     trials = rounds({0: 100, 2: 400})
     trials += [trial(0, number, 80.0, control=True) for number in range(3)]
