@@ -103,7 +103,7 @@ def _cut_short(capped: Sequence[SweepTrial]) -> str:
     """How precise the least precise of the trials is that ran out of time, and what it was short of."""
     kept = [independent_blocks(steady_blocks(trial.blocks)) for trial in capped]
     known = [(width, blocks) for blocks in kept if (width := relative_half_width(blocks)) is not None]
-    settings = list(dict.fromkeys(trial.setting for trial in capped))
+    settings = sorted({trial.setting for trial in capped}, key=lambda setting: setting.num_workers)
     number = "a trial" if len(capped) == 1 else f"{len(capped)} trials"
     head = f"{listed(settings)}: the time of {number} ran out before the precision asked for was reached"
     if not known:
