@@ -7,7 +7,7 @@ from ocrprof.renderers import figures_compare as facts
 from ocrprof.renderers.console_lines import bar_text, keep_place, paragraph, section, table_lines
 from ocrprof.renderers.places import keep_head, place, plain
 from ocrprof.renderers.terminal import Line, write_lines
-from ocrprof.results.compare_words import signed_seconds
+from ocrprof.results.compare_words import signed_seconds, value_text
 from ocrprof.results.model import Breakdown, ComparisonReport, ExactItem
 from ocrprof.units import format_seconds
 
@@ -102,15 +102,15 @@ def _tables(report: ComparisonReport, *, width: int) -> list[Line]:
         rows = [("base", "now", "change", "", "")]
         rows += [
             (
-                facts.value_text(one.base, one.unit),
-                facts.value_text(one.candidate, one.unit),
+                value_text(one.base, one.unit),
+                value_text(one.candidate, one.unit),
                 facts.change_text(one),
                 facts.figure_noise(one),
                 facts.figure_name(one),
             )
             for one in shown
         ]
-        lines += section(title.capitalize(), table_lines(rows, align=">>><<", width=width))
+        lines += section(facts.title_text(title), table_lines(rows, align=">>><<", width=width))
         if len(figures) > len(shown):
             lines.append((f"  {len(figures) - len(shown)} more, equal or less changed, in the report", "dim"))
     return lines

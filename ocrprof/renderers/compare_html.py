@@ -120,13 +120,13 @@ def _table(title: str, rows: list[ComparedFigure]) -> Section | None:
     anchor = f"table-{title}".replace(" ", "-").replace(",", "")
     if rest:
         told = join(told, more(f"{len(rest)} more", table(titles, rest, align="lrrrl")))
-    return section(title.capitalize(), told, anchor=anchor)
+    return section(facts.title_text(title), told, anchor=anchor)
 
 
 def _changed(report: ComparisonReport) -> list[Section]:
     return [
         section(
-            f"{name.capitalize()} that differs",
+            f"{facts.title_text(name)} that differs",
             table(
                 ["key", "base", "candidate"],
                 [[code(one.name), one.base or "not there", one.candidate or "not there"] for one in values],

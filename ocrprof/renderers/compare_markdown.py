@@ -88,7 +88,7 @@ def _table(title: str, rows: list[ComparedFigure]) -> list[str]:
         return []
     cells = [[words(cell) for cell in facts.figure_cells(one)] for one in shown]
     table = table_block(["", "base", "candidate", "change", ""], cells, align="lrrrl")
-    return [f"### {words(title.capitalize())}", "", *table, *left_out(len(rows) - len(shown), "figures")]
+    return [f"### {words(facts.title_text(title))}", "", *table, *left_out(len(rows) - len(shown), "figures")]
 
 
 def _changed(report: ComparisonReport) -> list[str]:
@@ -96,7 +96,12 @@ def _changed(report: ComparisonReport) -> list[str]:
     for name, values in report.changed.items():
         if values:
             rows = [[f"`{code(one.name)}`", _value(one.base), _value(one.candidate)] for one in values[:_NUM_CHANGED]]
-            lines += ["", f"### {name.capitalize()} that differs", "", *table_block(["key", "base", "candidate"], rows)]
+            lines += [
+                "",
+                f"### {facts.title_text(name)} that differs",
+                "",
+                *table_block(["key", "base", "candidate"], rows),
+            ]
             lines += left_out(len(values) - _NUM_CHANGED, "keys")
     return lines[1:]
 

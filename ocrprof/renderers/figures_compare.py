@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from ocrprof.renderers.figures import phase_name, short_commit
 from ocrprof.renderers.figures_check import share_text
 from ocrprof.renderers.places import plain
-from ocrprof.results.compare_words import cause_name, signed_seconds
+from ocrprof.results.compare_words import cause_name, signed_seconds, value_text
 from ocrprof.results.model import (
     PHASES,
     Breakdown,
@@ -16,7 +16,7 @@ from ocrprof.results.model import (
     Part,
     Side,
 )
-from ocrprof.units import format_bytes, format_percent, format_seconds
+from ocrprof.units import format_seconds
 
 NOISE = "noise"
 """Stands beside a change that the spread of the runs alone may make."""
@@ -28,24 +28,6 @@ _TIERS = {
 }
 _COUNTED = {"runs": "run", "batches": "batch", "samples": "setting", "epochs": "epoch"}
 _NUM_PARTS = 4
-
-
-def value_text(value: float | None, unit: str) -> str:
-    """A figure with its unit; nothing for None."""
-    if value is None:
-        return ""
-    match unit:
-        case "seconds":
-            return format_seconds(value)
-        case "bytes":
-            return format_bytes(value)
-        case "samples_per_sec":
-            return f"{value:.4g} samples/s"
-        case "share":
-            return format_percent(value)
-        case "ratio":
-            return f"{value:.3f} ×"
-    return f"{value:.6g}"
 
 
 def change_text(figure: ComparedFigure) -> str:
@@ -172,12 +154,17 @@ def why_not_judged(report: ComparisonReport) -> str:
     return f"Not judged: {', '.join(refused)} differ." if report.verdict == "not_comparable" else ""
 
 
+def title_text(title: str) -> str:
+    """With a capital, and all others as they are."""
+    return title[:1].upper() + title[1:]
+
+
 def set_names(report: ComparisonReport) -> Sequence[tuple[str, str, bool]]:
     """Heading, key and whether it came, of every set in which the two differ."""
     found = []
     for name in dict.fromkeys([*report.added, *report.removed]):
         if report.added.get(name):
-            found.append((f"{name.capitalize()} that are new", name, True))
+            found.append((f"{title_text(name)} that are new", name, True))
         if report.removed.get(name):
-            found.append((f"{name.capitalize()} that are gone", name, False))
+            found.append((f"{title_text(name)} that are gone", name, False))
     return found

@@ -1,7 +1,7 @@
-"""What a cause is called, and seconds with their sign."""
+"""What a cause is called, and figures as text."""
 
 from ocrprof.results.model import Cause
-from ocrprof.units import format_seconds
+from ocrprof.units import format_bytes, format_percent, format_seconds
 
 _PHASE_WORDS = {
     "interpreter": "starting the interpreter",
@@ -42,3 +42,21 @@ def cause_name(cause: Cause) -> str:
         case "phase":
             return f"{cause.name.replace('_', ' ')}, the whole phase"
     return f"{cause.name} of {cause.phase.replace('_', ' ')}" if cause.phase else cause.name
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """A figure with its unit; nothing for None."""
+    if value is None:
+        return ""
+    match unit:
+        case "seconds":
+            return format_seconds(value)
+        case "bytes":
+            return format_bytes(value)
+        case "samples_per_sec":
+            return f"{value:.4g} samples/s"
+        case "share":
+            return format_percent(value)
+        case "ratio":
+            return f"{value:.3f} ×"
+    return f"{value:.6g}"

@@ -376,3 +376,13 @@ def test_more_modules_of_a_package_are_told_with_the_programs_line_behind_them()
     cause = next(one for one in start_breakdown(one, other, name="start").causes if one.kind == "more_modules")
     assert cause.detail == "2 modules, by torchvision"
     assert (cause.location.file, cause.location.line) == ("/home/ana/ocr/train.py", 2)
+
+
+def test_without_times_that_add_up_the_headline_is_what_changed_most():
+    without_stages = [
+        report.model_copy(update={"points": [point.model_copy(update={"stages": {}}) for point in report.points]})
+        for report in (sweep(100, 180), sweep(101, 120, 240))
+    ]
+    report = compare(*without_stages)
+    assert report.breakdowns == []
+    assert report.headline == "throughput, 1 worker: 180 samples/s → 120 samples/s (−33.3 %)"
