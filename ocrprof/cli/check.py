@@ -95,7 +95,8 @@ def check(
         typer.Option("--val-batches", metavar="N", help="Validation batches, with --loop.", show_default="all of them"),
     ] = None,
     epochs: Annotated[
-        int, typer.Option("--epochs", metavar="N", help="With --loop. In the second it shows what is kept.")
+        int,
+        typer.Option("--epochs", metavar="N", help="Passes over the data, with --loop; caches pay from the second on."),
     ] = 2,
     metrics: Annotated[
         str | None,
