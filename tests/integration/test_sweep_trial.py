@@ -100,9 +100,13 @@ def test_a_loader_is_rebuilt_and_told_as_it_was(measured):
 def test_samples_are_counted_at_the_rate_at_which_they_are_made(measured, alone):
     """A sleep cannot be shorter than asked: more samples/s than that would be batches that were there before."""
     for one, num_workers in ((measured, 2), (alone, 1)):
-        assert all(block.num_batches % 8 == 0 for block in one.blocks[:-1])
+        # On a busy machine the time is up before there are blocks of full length; of a few batches the first may have
+        # been on its way already.
+        assert all(block.num_batches % num_workers == 0 for block in one.blocks)
+        num_batches = sum(block.num_batches for block in one.blocks)
+        assert num_batches >= 4 * num_workers
         assert all(block.num_samples == BATCH_SIZE * block.num_batches for block in one.blocks)
-        assert samples_per_sec(one) < 1.05 * num_workers / SAMPLE_SECONDS
+        assert samples_per_sec(one) < (1.05 + num_workers / num_batches) * num_workers / SAMPLE_SECONDS
         assert min(one.stages.service_seconds) >= BATCH_SIZE * SAMPLE_SECONDS
         mean_service = sum(one.stages.service_seconds) / len(one.stages.service_seconds)
         assert samples_per_sec(one) > 0.5 * num_workers * BATCH_SIZE / mean_service
