@@ -14,6 +14,7 @@ from ocrprof.renderers.charts_check import (
     power_curves,
     row_label,
 )
+from ocrprof.renderers.check_advice import next_steps
 from ocrprof.renderers.html_page import document, environment, header, output
 from ocrprof.renderers.markup import Html, code, contents, join, paragraph, prose, section, table, tag
 from ocrprof.renderers.places import place
@@ -78,7 +79,7 @@ def _failures(report: CheckReport) -> Html | None:
 
 
 def _next_steps(report: CheckReport) -> Html | None:
-    steps = facts.next_steps(report)
+    steps = next_steps(report)
     if not steps:
         return None
     return section("What to do next", tag("ul", *(tag("li", prose(step)) for step in steps)), anchor="next")

@@ -2,6 +2,7 @@
 
 from ocrprof.renderers import figures
 from ocrprof.renderers import figures_check as facts
+from ocrprof.renderers.check_advice import next_steps
 from ocrprof.renderers.markdown_text import code, prose, stderr_block, table_block, words
 from ocrprof.results.model import CheckReport, MetricSummary
 
@@ -23,7 +24,7 @@ def check_markdown(report: CheckReport) -> str:
             "### What differs between the machines", [words(facts.mismatch_sentence(one)) for one in report.mismatches]
         ),
         _bad_launches(report),
-        _bullets("### What to do next", [prose(one) for one in facts.next_steps(report)]),
+        _bullets("### What to do next", [prose(one) for one in next_steps(report)]),
         _metrics(report, "### Told, not judged", facts.not_gated(report)),
         _bullets("### Notes", [words(one) for one in report.notes]),
         [words(facts.design_line(report)), "", words(figures.environment_line(report.environment))],
