@@ -44,7 +44,8 @@ def points_over(
 
     Series stand beside each other, so that their intervals can be told apart.
     """
-    highest = max((max(mark.value, *(mark.interval or (mark.value,))) for one in series for mark in one.marks), default=0.0)
+    tops = [max(mark.value, *(mark.interval or (mark.value,))) for one in series for mark in one.marks]
+    highest = max(tops, default=0.0)
     limit = _HEADROOM * max(highest, guide or 0.0) or 1.0
     marks = ticks(limit, num=4)
     grid = [tag("line", x1="0", x2="100%", y1=_y(value, limit), y2=_y(value, limit), class_="grid") for value in marks]
