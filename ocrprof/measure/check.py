@@ -128,6 +128,7 @@ def _compare_exactly(session: CheckSession, base: Place, candidate: Place) -> No
         again = [session.launch(place, arm=arm, counted=True).facts or ExactFacts() for place, arm in sides]
         session.facts["base"], session.facts["candidate"] = without_unsteady(first, again)
         session.compare_exactly()
+        session.tell_unsteady()
     less = less_work(session.facts["base"], session.facts["candidate"]) if session.plan.mode != "aa" else []
     if less:
         raise Stopped(

@@ -10,7 +10,7 @@ from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
 from ocrprof.measure.worktrees import Repository
 from ocrprof.results.check_baseline import MIN_SESSIONS, REFERENCE, judge_sessions
-from ocrprof.results.check_facts import without_unsteady
+from ocrprof.results.check_facts import leave_out, without_unsteady
 from ocrprof.results.check_fingerprint import differences
 from ocrprof.results.check_stored import StoredSession, stored_session
 from ocrprof.results.check_values import describe_metrics
@@ -117,12 +117,15 @@ def _compare_facts(session: CheckSession, place: Place, stored: StoredSession) -
         return
     facts = session.facts["candidate"]
     session.facts["base"] = stored.facts
+    session.facts["candidate"] = facts = leave_out(facts, stored.facts.unsteady)
     session.compare_exactly()
     if any(change.verdict != "ok" for change in session.exact):
         session.progress("something differs; a second launch tells whether it always does")
         again = session.launch(place, arm="candidate", counted=True).facts or ExactFacts()
         session.facts["candidate"] = without_unsteady([facts], [again])[0]
+        session.facts["base"] = leave_out(stored.facts, session.facts["candidate"].unsteady)
         session.compare_exactly()
+        session.tell_unsteady()
     known = {*stored.facts.values, *stored.facts.sets, *stored.facts.counts}
     session.exact = [change for change in session.exact if change.name in known]
 

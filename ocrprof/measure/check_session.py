@@ -43,6 +43,7 @@ _STATUS_WORDS = {
     "probe_ignored": "went on to train in place of an answer",
 }
 
+_NUM_NAMED = 6
 _ABSENT = ("No such file", "FileNotFoundError", "ModuleNotFoundError")
 
 
@@ -124,6 +125,14 @@ class CheckSession:
         if self.plan.exact_only:
             require_names((*self.plan.metrics, *self.plan.min_effects), known=[change.name for change in changes])
         self.exact = [self._decided(change, allowances) for change in changes]
+
+    def tell_unsteady(self) -> None:
+        """Notes what is not judged because two launches of one state differ in it; calls are told by their absence."""
+        names = [name for name in self.facts["candidate"].unsteady if not name.startswith("calls/")]
+        if names:
+            more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
+            told = ", ".join(names[:_NUM_NAMED])
+            self.notes.append(f"not judged, because two launches of one state differ in it: {told}{more}")
 
     def _decided(self, change: ExactChange, allowances: dict[str, float]) -> ExactChange:
         gate = self.plan.metrics

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from ocrprof.records import ProcessRecords
 from ocrprof.results.check_fingerprint import workload_hash
@@ -14,8 +15,7 @@ from ocrprof.results.model import ExactFacts, ImportRow, Instantiation, Location
 from ocrprof.results.phases import main_process
 from ocrprof.results.startup import StartupTables
 
-WORK_VALUES = ("train_samples", "validation_samples", "train_batches", "validation_batches", "batch_size")
-"""Of two launches of the same work, these are equal: fewer of them is less work."""
+_T = TypeVar("_T")
 
 _DECLARED = re.compile(r"^ocrprof: ([\w./-]+)=(-?[0-9][0-9.eE+-]*|nan|inf)\s*$", re.MULTILINE)
 """A line by which a program declares a figure of its own, on its standard output."""
@@ -63,41 +63,49 @@ def build_facts(
 
 
 def without_unsteady(facts: Sequence[ExactFacts], again: Sequence[ExactFacts]) -> list[ExactFacts]:
-    """The facts of each state, with what its second launch (in `again`) did otherwise named as unsteady in all.
+    """The facts of each state without what its second launch (in `again`) did otherwise, which `unsteady` then names.
 
-    Functions whose number of calls varies are left out one by one: of thousands a few always do.
+    Of sets and counts single members are left out of all states, as `modules/multiprocessing`: of thousands a few
+    always vary, and the others still tell. Values are left in, and are for the comparison to leave unjudged.
     """
-    names: set[str] = set()
-    calls: set[str] = set()
+    values: set[str] = set()
+    members: dict[str, set[str]] = {}
     for one, other in zip(facts, again, strict=True):
-        for before, after in ((one.values, other.values), (one.sets, other.sets), (one.counts, other.counts)):
-            names |= {
-                name
-                for name in before.keys() | after.keys()
-                if name != "calls" and not _same(before.get(name), after.get(name))
-            }
-        before_calls, after_calls = one.counts.get("calls", {}), other.counts.get("calls", {})
-        calls |= {name for name in before_calls.keys() | after_calls if before_calls.get(name) != after_calls.get(name)}
-    return [
-        one.model_copy(
-            update={
-                "unsteady": sorted(names),
-                "counts": {
-                    name: {member: num for member, num in members.items() if name != "calls" or member not in calls}
-                    for name, members in one.counts.items()
-                },
-            }
-        )
-        for one in facts
-    ]
+        names = one.values.keys() | other.values.keys()
+        values |= {name for name in names if not _same(one.values.get(name), other.values.get(name))}
+        for name in one.sets.keys() | other.sets.keys():
+            members.setdefault(name, set()).update(one.sets.get(name, {}).keys() ^ other.sets.get(name, {}).keys())
+        for name in one.counts.keys() | other.counts.keys():
+            before, after = one.counts.get(name, {}), other.counts.get(name, {})
+            varying = {member for member in before.keys() | after.keys() if before.get(member) != after.get(member)}
+            members.setdefault(name, set()).update(varying)
+    unsteady = sorted(values) + sorted(f"{name}/{member}" for name, left_out in members.items() for member in left_out)
+    return [leave_out(one, unsteady) for one in facts]
 
 
-def _same(before: object, after: object) -> bool:
-    """NaN is the same as NaN; of a set the members count, not the lines that they came from."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        return before.keys() == after.keys() and all(
-            isinstance(one, str | None) or one == after[name] for name, one in before.items()
-        )
+def leave_out(facts: ExactFacts, unsteady: Iterable[str]) -> ExactFacts:
+    """The facts without these members of sets and counts (`modules/multiprocessing`), named in its `unsteady`."""
+    names = sorted({*facts.unsteady, *unsteady})
+    members: dict[str, set[str]] = {}
+    for name in names:
+        of, slash, member = name.partition("/")
+        if slash:
+            members.setdefault(of, set()).add(member)
+    return facts.model_copy(
+        update={
+            "unsteady": names,
+            "sets": {name: _without(of, members.get(name, set())) for name, of in facts.sets.items()},
+            "counts": {name: _without(of, members.get(name, set())) for name, of in facts.counts.items()},
+        }
+    )
+
+
+def _without(members: Mapping[str, _T], left_out: Collection[str]) -> dict[str, _T]:
+    return {name: value for name, value in members.items() if name not in left_out}
+
+
+def _same(before: float | None, after: float | None) -> bool:
+    """NaN is the same as NaN."""
     return before == after or (before != before and after != after)
 
 

@@ -427,6 +427,24 @@ def test_a_cache_that_is_no_longer_asked_shows_by_images_opened_again_and_calls(
     assert [(one.name, one.detail) for one in changes["calls"].added] == [("main.py:read", "8 → 16")]
 
 
+def test_what_varies_by_itself_is_told_and_the_rest_still_judged(repository):
+    varying = """
+from pathlib import Path
+if Path("seen").exists():
+    import wave
+Path("seen").touch()
+"""
+    repository.commit("varying", **{"work.py": varying})
+    repository.commit("asyncio", **{"work.py": varying + "import asyncio\n"})
+    done, report = repository.check("--against", "HEAD~1", *QUICK)
+    assert done.returncode == 1, done.stdout + done.stderr
+    modules = next(one for one in report.exact if one.name == "modules")
+    assert modules.verdict == "regressed"
+    assert "asyncio" in [one.name for one in modules.added]
+    assert "modules/wave" in report.facts.unsteady
+    assert any("two launches of one state differ" in note and "modules/wave" in note for note in report.notes)
+
+
 FORKING = """
 import multiprocessing
 from pathlib import Path

@@ -94,13 +94,21 @@ def test_what_two_launches_of_one_state_do_differently_is_unsteady():
     again = first.model_copy(
         update={
             "values": {"parameters": 11.0, "logged.loss": math.nan},
-            "sets": {**FACTS.sets, "modules": {**FACTS.sets["modules"], "csv": "other.py:2"}},
+            "sets": {**FACTS.sets, "modules": {**FACTS.sets["modules"], "csv": "other.py:2", "multiprocessing": None}},
             "counts": {"calls": {"work.py:read": 4, "work.py:write": 1}},
         }
     )
-    (found,) = without_unsteady([first], [again])
-    assert found.unsteady == ["parameters"]
+    other = first.model_copy(update={"sets": {"modules": {"pandas": "work.py:1", "multiprocessing": None}}})
+    found, beside = without_unsteady([first, other], [again, other])
+    assert found.unsteady == [
+        "calls/work.py:read",
+        "calls/work.py:write",
+        "modules/multiprocessing",
+        "parameters",
+    ]
     assert found.counts["calls"] == {}
+    assert found.sets == FACTS.sets
+    assert beside.sets["modules"] == {"pandas": "work.py:1"}
 
 
 def fingerprint(**more):
