@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: baseline test install lint format clean
+.PHONY: baseline test guard install lint format clean
 
 baseline: install
 	$(BIN)/python -m pipeline.data.receipts
@@ -12,6 +12,11 @@ baseline: install
 
 test: lint
 	$(BIN)/python -m pytest -q
+
+# What a mistyped key costs must not grow: no PyTorch on the way, no package that the list does not hold.
+guard: install
+	$(BIN)/ocrprof check --exact --probe error --forbid-import torch --forbid-import lightning \
+		--baseline .ci/config_error.json --deps-under-test --metrics eager_packages -o $$(mktemp -d)/report
 
 lint: install
 	$(BIN)/ruff check .
