@@ -89,7 +89,7 @@ class SweepWorkersPlan:
     max_wait: float = 0.02
     memory_budget_bytes: int | None = None
     rounds: int = MIN_ROUNDS
-    max_rounds: int = 6
+    max_rounds: int = 12
     budget_seconds: float | None = None
     seed: int = 0
     step_source: str | None = None

@@ -163,7 +163,7 @@ MaxRounds = Annotated[
         "--max-rounds",
         metavar="N",
         help="Rounds that are made at most, while another could change the answer.",
-        show_default="twice --rounds",
+        show_default="four times --rounds",
     ),
 ]
 

@@ -1,11 +1,11 @@
 """`ocrprof sweep-workers`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
-from ocrprof.cli.options import Command, Output, Quiet, Timeout, progress_printer
+from ocrprof.cli.options import Command, Output, Quiet, Timeout, parse_loader, progress_printer
 from ocrprof.cli.quantities import (
     parse_integers,
     parse_seconds,
@@ -145,7 +145,7 @@ def sweep_workers(
         output=output or earlier or default_output("sweep-workers"),
         settings=settings,
         trial=TrialOptions(
-            loader=_loader(loader),
+            loader=parse_loader(loader),
             mode=mode.value,
             num_steps=steps,
             step_seconds=step[0],
@@ -161,7 +161,7 @@ def sweep_workers(
         max_wait=parse_share(max_wait, option="--max-wait"),
         memory_budget_bytes=None if memory_budget is None else int(memory_budget * 2**30),
         rounds=rounds,
-        max_rounds=2 * rounds if max_rounds is None else max_rounds,
+        max_rounds=4 * rounds if max_rounds is None else max_rounds,
         budget_seconds=budget_seconds,
         seed=random.SystemRandom().randrange(2**32) if seed is None else seed,
         step_source=step[1],
@@ -237,17 +237,6 @@ def _check_launcher_options(
         raise OcrprofError(
             "--step-from run and --launcher exclude each other", hint="time the step on a node first: ocrprof baseline"
         )
-
-
-def _loader(text: str) -> Literal["train", "val"] | int:
-    if text == "train":
-        return "train"
-    if text == "val":
-        return "val"
-    try:
-        return int(text)
-    except ValueError:
-        raise OcrprofError(f"--loader {text}: neither train, val nor a number", hint="--loader 1") from None
 
 
 def _step(*, step_ms: float | None, step_from: str | None) -> tuple[float | None, str | None]:
