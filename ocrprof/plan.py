@@ -134,7 +134,8 @@ class AblationPlan:
         check_counts(runs=self.rounds, warmup=0, timeout_seconds=self.timeout_seconds)
         if self.num_epochs < 2:
             raise OcrprofError(
-                f"--epochs {self.num_epochs}: the first is told apart from later ones, so give 2 or more"
+                f"--epochs {self.num_epochs}: the first is told apart from later ones, so give 2 or more",
+                hint="as in --epochs 3",
             )
         if isinstance(self.loader, int) and self.loader < 0:
             raise OcrprofError(f"--loader {self.loader}: loaders are numbered from 0")
