@@ -1,7 +1,7 @@
 """Lightning's logger for Weights & Biases, whose run can wait until there is something to show."""
 
 from argparse import Namespace
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
@@ -12,11 +12,23 @@ class DeferredWandbLogger(WandbLogger):
 
     What is logged before is handed over then. Whoever asks for `experiment` gets it at once. A run that ended without a
     metric is started at its end, so that none is missing. With `deferred` False it is Lightning's own. All other
-    arguments are those of WandbLogger.
+    arguments are those of WandbLogger, and of wandb.init.
     """
 
-    def __init__(self, *, deferred: bool = True, **arguments: Any) -> None:  # Any: those of WandbLogger and wandb.init
-        super().__init__(**arguments)
+    def __init__(
+        self,
+        *,
+        deferred: bool = True,
+        project: str | None = None,
+        name: str | None = None,
+        save_dir: str = ".",
+        offline: bool = False,
+        log_model: bool | Literal["all"] = False,
+        **arguments: Any,  # those of wandb.init
+    ) -> None:
+        super().__init__(
+            project=project, name=name, save_dir=save_dir, offline=offline, log_model=log_model, **arguments
+        )
         self._deferred = deferred
         self._pending: list[dict[str, Any] | Namespace] = []
 

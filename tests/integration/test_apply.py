@@ -6,6 +6,7 @@ import stat
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from ocrprof.target import Target
 
 FOREIGN = TARGETS / "foreign_config"
 TRAIN = "dataloaders.train_dataloader.num_workers"
+CREATED = datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def sweep(
 ) -> Sweep:
     argv = (PYTHON, *arguments)
     report = SweepReport(
-        created="2026-11-22T12:00:00+00:00",
+        created=CREATED,
         tool=describe_tool(),
         target=TargetInfo(argv=list(argv), cwd=str(cwd)),
         environment=describe_environment(cwd=cwd, python=None, libraries={}).model_copy(
@@ -123,10 +125,10 @@ def test_a_saved_answer_is_written_where_it_is_decided_and_nowhere_else(foreign)
     done = command(foreign, "--apply", "--yes")
 
     assert done.returncode == 0, done.stderr
-    assert "+    num_workers: 3  # 3: ocrprof sweep-workers, AMD EPYC, 8 cores, 2026-11-22\n" in done.stdout
+    assert f"+    num_workers: 3  # 3: ocrprof sweep-workers, AMD EPYC, 8 cores, {CREATED[:10]}\n" in done.stdout
     assert "Configuration: written" in done.stdout
     after = texts(foreign / "configs")
-    note = "ocrprof sweep-workers, AMD EPYC, 8 cores, 2026-11-22"
+    note = f"ocrprof sweep-workers, AMD EPYC, 8 cores, {CREATED[:10]}"
     assert {name: after[name] for name in after if after[name] != before[name]} == {
         "hardware/laptop.yaml": before["hardware/laptop.yaml"].replace(
             "    num_workers: 2\n", f"    num_workers: 3  # 3: {note}\n"
