@@ -4,6 +4,7 @@ Each switch makes the loader fail, or be of another kind, in one way that real o
 """
 
 import argparse
+import hashlib
 import io
 import itertools
 import os
@@ -16,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, get_worker_info
 
 SAMPLE_BYTES = 4
+PAGE = bytes(2**15)
 
 
 def parse():
@@ -139,7 +141,7 @@ def work(options):
     if options.spin_ms:
         end = time.thread_time() + options.spin_ms / 1e3
         while time.thread_time() < end:
-            pass
+            hashlib.sha256(PAGE)  # without the GIL, as decoders work: the thread that hands batches over need not wait
 
 
 def be_stubborn(_):
