@@ -5,7 +5,13 @@ import statistics
 from collections.abc import Sequence
 
 from ocrprof.results.model import LoaderInfo, LoaderSetting, SweepPoint, SweepTrial
-from ocrprof.results.sweep_blocks import independent_blocks, relative_half_width, steady_blocks, stein_size
+from ocrprof.results.sweep_blocks import (
+    PRECISION,
+    independent_blocks,
+    relative_half_width,
+    steady_blocks,
+    stein_size,
+)
 from ocrprof.results.sweep_comparisons import COUNTED, control_ratio, is_unstable
 from ocrprof.results.sweep_judgement import Judgement
 from ocrprof.results.sweep_reasons import describe, listed
@@ -88,6 +94,7 @@ def _doubts(
     if moving:
         found.append(f"{listed(moving)}: the samples/s still moved at the end of a trial")
     capped = [trial for trial in trials if trial.capped and trial.status in COUNTED and trial.blocks]
+    capped = [trial for trial in capped if not _is_precise(trial)]
     if capped:
         found.append(_cut_short(capped))
     if judged.chosen is not None and judged.rule == "within":
@@ -97,6 +104,12 @@ def _doubts(
         if judged.chosen == judged.candidates[-1] and len(judged.candidates) > 1:
             found.append("the largest value measured is the best one: larger values may be better still")
     return found
+
+
+def _is_precise(trial: SweepTrial) -> bool:
+    """Whether a trial came to know its mean well enough all the same, though in fewer blocks than were foreseen."""
+    width = relative_half_width(independent_blocks(steady_blocks(trial.blocks)))
+    return width is not None and width <= PRECISION
 
 
 def _cut_short(capped: Sequence[SweepTrial]) -> str:
@@ -110,7 +123,7 @@ def _cut_short(capped: Sequence[SweepTrial]) -> str:
         return head
     width, blocks = max(known, key=lambda one: one[0])
     times = stein_size([block.seconds / block.num_samples for block in blocks]) / len(blocks)
-    return f"{head}; the worst knows its mean to ±{format_percent(width)}, and for ±3 % needs {times:.0f} times as long"
+    return f"{head}; the worst knows its mean to ±{format_percent(width)}, and for ±{PRECISION * 100:g} % needs {times:.0f} times as long"
 
 
 def _processors(

@@ -269,6 +269,8 @@ def test_trials_that_ran_out_of_time_are_noted_with_what_they_were_short_of():
         " to ±19.1 %, and for ±3 % needs 40 times as long"
     )
     assert not [note for note in told(rounds({0: 100, 2: 400})).notes if "ran out" in note]
+    trials[1] = trial(2, 0, 400, spread=[1.0, 1.01] * 5, capped=True)  # known to 1 % all the same
+    assert not [note for note in told(trials).notes if "ran out" in note]
 
 
 def test_an_unsteady_machine_is_noted_first():
