@@ -7,13 +7,23 @@ import pytest
 from html_checks import fetched_by, read_page
 
 from ocrprof.findings import judge
+from ocrprof.renderers.ablation import render_ablation
 from ocrprof.renderers.check import render_check
 from ocrprof.renderers.compare import render_comparison
 from ocrprof.renderers.console import render_baseline, render_startup
 from ocrprof.renderers.doctor import render_doctor
 from ocrprof.renderers.markdown import MAX_STARTUP_LINES
 from ocrprof.renderers.pages import write_pages
-from ocrprof.results.model import BaselineReport, CheckReport, ComparisonReport, DoctorReport, StartupReport
+from ocrprof.renderers.sweep_workers import render_sweep
+from ocrprof.results.model import (
+    AblationReport,
+    BaselineReport,
+    CheckReport,
+    ComparisonReport,
+    DoctorReport,
+    StartupReport,
+    SweepReport,
+)
 from ocrprof.results.store import read_report
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +35,8 @@ DRAWN = {
     DoctorReport: render_doctor,
     CheckReport: render_check,
     ComparisonReport: render_comparison,
+    AblationReport: render_ablation,
+    SweepReport: render_sweep,
 }
 
 
