@@ -123,7 +123,8 @@ def _cut_short(capped: Sequence[SweepTrial]) -> str:
         return head
     width, blocks = max(known, key=lambda one: one[0])
     times = stein_size([block.seconds / block.num_samples for block in blocks]) / len(blocks)
-    return f"{head}; the worst knows its mean to ±{format_percent(width)}, and for ±{PRECISION * 100:g} % needs {times:.0f} times as long"
+    short = f"for ±{PRECISION * 100:g} % needs {times:.0f} times as long"
+    return f"{head}; the worst knows its mean to ±{format_percent(width)}, and {short}"
 
 
 def _processors(
