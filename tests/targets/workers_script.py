@@ -3,6 +3,8 @@
 Not all of it stands under the guard: a worker that runs the main module again pays for it.
 """
 
+import functools
+import multiprocessing
 import sys
 import time
 
@@ -31,14 +33,16 @@ class Slow(Dataset):
         self.__dict__.update(state)
 
 
-def wait_a_little(worker):
-    """A `worker_init_fn` of 100 ms."""
+def wait_a_little(both_started, worker):
+    """A `worker_init_fn` of 100 ms; no batch comes before both workers have got here."""
+    both_started.wait()
     time.sleep(0.1)
 
 
 def main():
     method = sys.argv[1]
-    data = DataLoader(Slow(), batch_size=8, num_workers=2, multiprocessing_context=method, worker_init_fn=wait_a_little)
+    init = functools.partial(wait_a_little, multiprocessing.get_context(method).Barrier(2))
+    data = DataLoader(Slow(), batch_size=8, num_workers=2, multiprocessing_context=method, worker_init_fn=init)
     print(sum(len(x) for x, _ in data))
 
 
