@@ -180,11 +180,13 @@ def _worker(
     fetch = next((span for span in child.spans if span.name == "worker.first_batch"), None)
     init = next((span for span in child.spans if span.name == "worker.init"), None)
     ready_ns = init.end_ns if init is not None else ready.at_ns if ready is not None else None
-    limit_ns = min(end_ns, fetch.start_ns if fetch is not None else end_ns)
+    ends_ns = (ready_ns, fetch.start_ns if fetch is not None else None, end_ns)
+    limit_ns = min(one for one in ends_ns if one is not None)
     parts = dict.fromkeys(_PARTS, 0)
     for piece in worker_pieces(child, end_ns=limit_ns):
         if piece.label in parts:
-            parts[piece.label] += piece.end_ns - piece.start_ns
+            # The kernel tells a birth in steps of 10 ms: it can seem to come before the call that it followed.
+            parts[piece.label] += max(0, piece.end_ns - max(piece.start_ns, start.start_ns))
     born_ns = min(child.start_ns, child.born_ns or child.start_ns)
     by_server_ns = union_ns(server, start_ns=start.start_ns, end_ns=born_ns)
     asked_ns = max(born_ns - start.start_ns, 0) - by_server_ns

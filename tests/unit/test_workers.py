@@ -94,6 +94,21 @@ def test_each_part_of_a_workers_start_is_counted_once():
     assert worker.first_batch_seconds == pytest.approx(worker.ready_seconds + 0.040)
 
 
+@pytest.mark.parametrize("birth", [301, 318])
+def test_the_parts_never_sum_to_more_than_the_start(birth):
+    """Born, by a clock of 10 ms, before it was asked for or later; a load between its function and its first batch."""
+    child = spawned(200, 0, 310)
+    late = load("torch.utils.data._utils.fetch", 1020, 1040)
+    first = replace(child.spans[-1], start_ns=ns(1060), end_ns=ns(1100))
+    child = replace(child, born_ns=ns(birth), loads=(*child.loads, late), spans=(*child.spans[:-1], first))
+    worker = only_group(parent((200, 310, 330)), child).workers[0]
+    parts = [
+        getattr(worker, f"{name}_seconds") for name in ("interpreter", "imports", "main_module", "unpickle", "init")
+    ]
+    assert worker.imports_seconds == pytest.approx(0.500)
+    assert 0.7 <= sum(parts) <= worker.ready_seconds - worker.start_seconds + 1e-9
+
+
 def test_workers_that_start_at_once_cost_the_time_of_one():
     group = only_group(parent((200, 310, 330), (201, 330, 350)), spawned(200, 0, 310), spawned(201, 1, 330))
     assert group.starting_seconds == pytest.approx(0.730)
