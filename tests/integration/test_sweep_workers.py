@@ -171,8 +171,8 @@ def test_a_round_can_be_run_as_a_job_that_returns_its_failures(tmp_path):
 
 
 def test_a_step_is_timed_without_its_fetch(tmp_path):
-    """4 samples of 2 ms are fetched for each step, which itself takes far less than these 8 ms."""
-    target = Target(argv=(sys.executable, SCRIPT), cwd=tmp_path)
+    """8 samples of 2 ms are fetched for each step, which itself takes far less than these 16 ms."""
+    target = Target(argv=(sys.executable, str(TARGETS / "torch_script.py")), cwd=tmp_path)
     times, status = time_steps(target, directory=tmp_path / "step", num_batches=12, timeout_seconds=120)
     assert status == "reached"
     assert times is not None
