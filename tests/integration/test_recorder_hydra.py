@@ -13,7 +13,7 @@ import hydra
 from omegaconf import OmegaConf
 
 def slow(name):
-    time.sleep(0.02)
+    time.sleep(0.1)
     return name
 
 OmegaConf.register_new_resolver("slow", slow)
@@ -101,18 +101,18 @@ def test_resolvers_are_counted_by_name_with_their_own_time_and_line(app):
     resolvers = totals(app[0])["resolvers"]
     num_calls, own_ns, where = resolvers["slow"]
     assert num_calls == 3  # first, second, and first again for third
-    assert own_ns >= 60e6
+    assert own_ns >= 300e6
     assert where[0].endswith("app.py") and where[1] == 6
     assert resolvers["outer"][0] == 1
-    assert resolvers["outer"][1] < 20e6, "holds the time of the resolver that it caused to run"
+    assert resolvers["outer"][1] < 100e6, "holds the time of the resolver that it caused to run"
 
 
 def test_conversions_have_a_span_and_exclusive_totals(app):
     (span,) = [span for span in app[0].spans("omegaconf") if span["a"]["function"] == "to_yaml"]
-    assert span["end"] - span["start"] >= 60e6
+    assert span["end"] - span["start"] >= 300e6
     num_calls, own_ns = totals(app[0])["functions"]["to_yaml"]
     assert num_calls == 1
-    assert own_ns <= span["end"] - span["start"] - 60e6
+    assert own_ns <= span["end"] - span["start"] - 300e6
 
 
 def test_a_call_that_converts_large_containers_says_how_many_elements(app):
