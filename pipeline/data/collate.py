@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Goes up with every change of the maps that DBTargets makes: those kept from before are then made again.
 _MAPS_VERSION = 1
+_NUM_CHANNELS = 3  # of images; no canvas has a side so short
 _MAPS = ("prob_map", "prob_mask", "thresh_map", "thresh_mask")
 
 Batch = dict[str, Any]  # tensors and lists, by the names in DBCollate
@@ -26,7 +27,8 @@ Batch = dict[str, Any]  # tensors and lists, by the names in DBCollate
 class DBCollate:
     """Makes a batch of B samples; `targets` makes one sample's maps (`pipeline.detection.targets.DBTargets`).
 
-    `map_cache` keeps the maps of samples that repeat: of random crops no two are the same.
+    `map_cache` keeps the maps of samples that repeat: of random crops no two are the same. `channels_last` lays images
+    out in memory as (B, S, S, 3), which a network in that format would otherwise turn them into.
 
     images                              float32 (B, 3, S, S), normalised by ImageNet's mean and deviation
     prob_map, prob_mask, thresh_mask    uint8 (B, 1, S, S), 0 or 1: a quarter of float32's bytes between processes
@@ -36,14 +38,17 @@ class DBCollate:
     source_sizes, paths                 for each sample (w, h) of its source picture, and its file
     """
 
-    def __init__(self, targets: Callable[..., TargetMaps], *, map_cache: ArrayCache | None = None) -> None:
+    def __init__(
+        self, targets: Callable[..., TargetMaps], *, map_cache: ArrayCache | None = None, channels_last: bool = False
+    ) -> None:
         self.targets = targets
         self.map_cache = map_cache
+        self.channels_last = channels_last
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         maps = [self._maps(sample) for sample in samples]
         return {
-            "images": _images([sample.image for sample in samples]),
+            "images": _images([sample.image for sample in samples], channels_last=self.channels_last),
             **{name: torch.from_numpy(np.stack([one[name] for one in maps])[:, None]) for name in _MAPS},
             "polygons": [sample.source_polygons for sample in samples],
             "ignore": [sample.ignore for sample in samples],
@@ -74,10 +79,15 @@ class DBCollate:
 
 
 def canvas_size(image: np.ndarray) -> tuple[int, int]:
-    """(h, w) of a sample's image, uint8 (H, W, 3) or normalised float32 (3, H, W)."""
-    return image.shape[:2] if image.dtype == np.uint8 else image.shape[1:]
+    """(h, w) of a sample's image: uint8 (H, W, 3), or normalised float32 (3, H, W) or (H, W, 3)."""
+    return image.shape[:2] if image.shape[-1] == _NUM_CHANNELS else image.shape[1:]
 
 
-def _images(images: Sequence[np.ndarray]) -> torch.Tensor:
+def _images(images: Sequence[np.ndarray], *, channels_last: bool) -> torch.Tensor:
     stacked = np.stack(images)
-    return normalise(stacked) if stacked.dtype == np.uint8 else torch.from_numpy(stacked)
+    if stacked.dtype == np.uint8:
+        return normalise(stacked, channels_last=channels_last)
+    planes = torch.from_numpy(stacked)
+    if stacked.shape[-1] == _NUM_CHANNELS:
+        planes = planes.permute(0, 3, 1, 2)
+    return planes.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

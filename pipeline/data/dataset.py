@@ -47,9 +47,9 @@ _SAMPLE_VERSION = 1
 class Sample:
     """One page on its canvas, with N lines of text; coordinates are xy in px, pixel centres at integers.
 
-    `image` uint8 (S, S, 3) RGB, or normalised float32 (3, S, S). `polygons` float32 (n, 2) on the canvas, cut at its
-    border, `source_polygons` the same lines, uncut, on the source picture (as decoded, turned upright or not).
-    `ignore` bool (N,), `texts` N strings.
+    `image` uint8 (S, S, 3) RGB, or normalised float32 (3, S, S) or (S, S, 3). `polygons` float32 (n, 2) on the canvas,
+    cut at its border, `source_polygons` the same lines, uncut, on the source picture (as decoded, turned upright or
+    not). `ignore` bool (N,), `texts` N strings.
     `to_source` float64 (3, 3) maps canvas to source xy; `source_size` is (w, h). `repeats`: it is the same every time.
     """
 
@@ -75,7 +75,7 @@ class OCRDataset(Dataset[Sample]):
 
     `scaled_decode`: a JPEG file of at least twice the side that `transform` shrinks pages to (its `longer_side`) is
     decoded smaller, which differs a little from shrinking its pixels. `prenormalise`: samples come as the network takes
-    them, float32 (3, S, S).
+    them, float32 (3, S, S), or with `channels_last` (S, S, 3).
 
     `exif`: whether pictures are turned upright by their orientation tag. `annotation_frame`: whether the polygons were
     drawn on the pixels as stored, or on the upright picture that most viewers show; they are mapped to the pixels that
@@ -94,6 +94,7 @@ class OCRDataset(Dataset[Sample]):
         min_visible: float = 0.3,
         scaled_decode: bool = False,
         prenormalise: bool = False,
+        channels_last: bool = False,
         image_cache: ArrayCache | None = None,
         sample_cache: ArrayCache | None = None,
     ) -> None:
@@ -114,6 +115,7 @@ class OCRDataset(Dataset[Sample]):
         self.min_visible = min_visible
         self.longer_side: int | None = transform.longer_side if scaled_decode else None
         self.prenormalise = prenormalise
+        self.channels_last = channels_last
         self._sample_cache = self._usable_sample_cache(sample_cache)
         self._image_cache = None if self._sample_cache is not None else self._usable_image_cache(image_cache)
         self._named: set[Path] = set()
@@ -161,7 +163,8 @@ class OCRDataset(Dataset[Sample]):
             return self._make(record)
         key = digest(
             *self._picture_key(record),
-            *(self.transform.cache_key, self.annotation_frame, self.min_visible, self.prenormalise, _SAMPLE_VERSION),
+            *(self.transform.cache_key, self.annotation_frame, self.min_visible, _SAMPLE_VERSION),
+            *(self.prenormalise, self.prenormalise and self.channels_last),
             *(record.polygons, record.ignore, record.texts),
         )
         arrays = self._sample_cache.get_or_make(key, lambda: _packed(self._make(record)))
@@ -180,7 +183,7 @@ class OCRDataset(Dataset[Sample]):
         if self.exif == "apply" and orientation_swaps_sides(decoded.orientation):
             width, height = height, width
         return Sample(
-            image=normalise(result.image[None])[0].numpy() if self.prenormalise else result.image,
+            image=self._as_asked(result.image),
             polygons=[result.polygons[line] for line in kept],
             source_polygons=[polygons[line] for line in kept],
             ignore=(record.ignore | (result.visible < self.min_visible))[kept],
@@ -190,6 +193,12 @@ class OCRDataset(Dataset[Sample]):
             path=record.image_path,
             repeats=self.repeats,
         )
+
+    def _as_asked(self, image: np.ndarray) -> np.ndarray:
+        if not self.prenormalise:
+            return image
+        planes = normalise(image[None], channels_last=self.channels_last)[0]
+        return (planes.permute(1, 2, 0) if self.channels_last else planes).numpy()
 
     def _picture(self, record: Record) -> DecodedImage:
         def decoded() -> DecodedImage:

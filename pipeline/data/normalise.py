@@ -13,11 +13,17 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def normalise(images: np.ndarray) -> torch.Tensor:
-    """`images` uint8 (B, H, W, 3) RGB as float32 (B, 3, H, W), contiguous, less ImageNet's mean, by its deviation.
+def normalise(images: np.ndarray, *, channels_last: bool = False) -> torch.Tensor:
+    """`images` uint8 (B, H, W, 3) RGB as float32 (B, 3, H, W), less ImageNet's mean, by its deviation.
 
-    A table of the 256 values of each channel gives the same floats as the arithmetic, in less than half its time.
+    Contiguous, or with `channels_last` laid out in memory as (B, H, W, 3). A table of the 256 values of each channel
+    gives the same floats as the arithmetic, in less than half its time.
     """
+    if channels_last:
+        pixels = np.empty(images.shape, np.float32)
+        for image, destination in zip(images, pixels, strict=True):
+            cv2.LUT(image, _table_of_pixels(), dst=destination)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
     num_images, height, width, _ = images.shape
     planes = np.empty((num_images, 3, height, width), np.float32)
     for image, destination in zip(images, planes, strict=True):
@@ -32,3 +38,9 @@ def _tables() -> tuple[np.ndarray, ...]:
     values = np.arange(256, dtype=np.float32)[None]
     mean, std = np.float32(IMAGENET_MEAN) * 255, np.float32(IMAGENET_STD) * 255
     return tuple((values - mean[channel]) / std[channel] for channel in range(3))
+
+
+@lru_cache(maxsize=1)
+def _table_of_pixels() -> np.ndarray:
+    """The three tables, channel by channel of each value: float32 (1, 256, 3)."""
+    return np.ascontiguousarray(np.stack(_tables(), axis=-1))

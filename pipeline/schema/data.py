@@ -141,6 +141,7 @@ class OCRDataset(Part, total=False):
     min_visible: Share
     scaled_decode: bool
     prenormalise: bool
+    channels_last: bool
     image_cache: MaybeCache
     sample_cache: MaybeCache
 
@@ -154,6 +155,7 @@ class DBCollate(Part, total=False):
     _target_: Required[Literal["pipeline.data.collate.DBCollate"]]
     targets: Required[parts(DBTargets)]
     map_cache: MaybeCache
+    channels_last: bool
 
 
 class OCRDataModule(Part, total=False):
