@@ -403,11 +403,23 @@ TRAINING = """
 import torch
 from torch.utils.data import DataLoader
 
+
+class Descent(torch.optim.Optimizer):
+    # torch's own methods of these names load its compiler, half of a start.
+    def add_param_group(self, group):
+        self.param_groups.append({"params": list(group["params"])})
+
+    @torch.no_grad()
+    def step(self):
+        for weight in self.param_groups[0]["params"]:
+            weight -= 0.1 * weight.grad
+            weight.grad = None
+
+
 model = torch.nn.Linear(8, 1)
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+optimizer = Descent(model.parameters(), {})
 for _ in range(2):
     for pages in DataLoader(torch.ones(8, 3, 8, 8), batch_size=4):
-        optimizer.zero_grad()
         model(pages).mean().backward()
         optimizer.step()
 """
