@@ -116,10 +116,10 @@ def test_a_hanging_wandb_is_ended_at_the_limit_with_all_it_started(
         """,
     )
     started = time.monotonic()
-    outcome = upload(report_dir, project="receipts", timeout_seconds=10, environment=hanging)
+    outcome = upload(report_dir, project="receipts", timeout_seconds=5, environment=hanging)
     assert time.monotonic() - started < 60
     assert outcome.status == "skipped"
-    assert outcome.detail.startswith("no answer within 10.0 s; try again with: ")
+    assert outcome.detail.startswith("no answer within 5.00 s; try again with: ")
     assert not [pid for pid in map(int, pids.read_text().split()) if is_running(pid)]
 
 
@@ -137,7 +137,7 @@ def test_a_server_that_cannot_be_reached_delays_no_longer_than_the_limit(
 ) -> None:
     nowhere = {**environment, "WANDB_API_KEY": KEY, "WANDB_BASE_URL": "http://127.0.0.1:9"}
     started = time.monotonic()
-    outcome = upload(report_dir, project="receipts", timeout_seconds=10, environment=nowhere)
+    outcome = upload(report_dir, project="receipts", timeout_seconds=5, environment=nowhere)
     assert time.monotonic() - started < 60
     assert outcome.status == "skipped"
     assert KEY not in outcome.detail
