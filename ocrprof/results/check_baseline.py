@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import linear_regression, mean, median, stdev
 
+from ocrprof.results import holm
 from ocrprof.results.check_design import POWER, target_effect
 from ocrprof.results.model import CheckDesign, Launch, MetricInfo, MetricSummary, MetricVerdict
 from ocrprof.results.student_t import t_cdf, t_quantile
@@ -56,8 +57,8 @@ def judge_sessions(
         if info.kind in ("sampled", "bounded") and (found := _predict(info, sessions, now)) is not None
     }
     gated = [info.name for info in infos if info.gated and info.name in predictions]
-    slower = _holm({name: predictions[name].p(predictions[name].difference) for name in gated})
-    faster = _holm({name: predictions[name].p(-predictions[name].difference) for name in gated})
+    slower = holm.adjusted({name: predictions[name].p(predictions[name].difference) for name in gated})
+    faster = holm.adjusted({name: predictions[name].p(-predictions[name].difference) for name in gated})
     summaries = []
     for info in infos:
         if info.kind not in ("sampled", "bounded"):
@@ -121,15 +122,6 @@ def _predict(info: MetricInfo, sessions: Sequence[Mapping[str, float]], now: Map
         error=deviation * math.sqrt(1 + 1 / num + leverage),
         df=num - 2,
     )
-
-
-def _holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Adjusted so that each can be held against alpha."""
-    adjusted, largest = {}, 0.0
-    for rank, name in enumerate(sorted(p_values, key=lambda one: p_values[one])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        adjusted[name] = largest
-    return adjusted
 
 
 def _figures(

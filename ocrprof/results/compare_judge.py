@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ocrprof.results import rank_sum
+from ocrprof.results import holm, rank_sum
 from ocrprof.results.ablation import measured_loop
 from ocrprof.results.check_statistics import judge_pairs, overall_verdict
 from ocrprof.results.compare_causes import measured_runs
@@ -133,8 +133,8 @@ def unpaired(samples: Sequence[Sample], *, min_effect: float) -> list[MetricSumm
     """A summary for each, in order; p values are Holm's."""
     usable = [one for one in samples if min([*one.base, *one.candidate], default=0.0) > 0]
     logs = {one.name: _worse_logs(one) for one in usable}
-    slower = _holm({name: rank_sum.p_greater(base, candidate) for name, (base, candidate) in logs.items()})
-    faster = _holm({name: rank_sum.p_greater(candidate, base) for name, (base, candidate) in logs.items()})
+    slower = holm.adjusted({name: rank_sum.p_greater(base, candidate) for name, (base, candidate) in logs.items()})
+    faster = holm.adjusted({name: rank_sum.p_greater(candidate, base) for name, (base, candidate) in logs.items()})
     return [
         _summary(one, logs[one.name], slower[one.name], faster[one.name], min_effect=min_effect, num=len(usable))
         if one.name in logs
@@ -147,15 +147,6 @@ def _worse_logs(sample: Sample) -> tuple[list[float], list[float]]:
     sign = 1 if sample.higher_is_worse else -1
     base, candidate = ([sign * math.log(value) for value in side] for side in (sample.base, sample.candidate))
     return base, candidate
-
-
-def _holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Adjusted so that each may be held against the level of all (Holm 1979)."""
-    adjusted, largest = {}, 0.0
-    for index, name in enumerate(sorted(p_values, key=lambda one: p_values[one])):
-        largest = max(largest, min(1.0, (len(p_values) - index) * p_values[name]))
-        adjusted[name] = largest
-    return adjusted
 
 
 def _summary(
