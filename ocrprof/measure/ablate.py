@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ocrprof.measure.child import Outcome, run_target
-from ocrprof.measure.environment import describe_environment, describe_tool
+from ocrprof.measure.environment import describe_tool
 from ocrprof.measure.samplers import TreeSampler
-from ocrprof.measure.startup import Progress, describe_target, libraries_of
+from ocrprof.measure.startup import Progress, describe_target, environment_of
 from ocrprof.plan import AblationPlan
 from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.ablation import Loop, build_arms, judge_ablation
@@ -41,11 +41,7 @@ def measure_ablation(plan: AblationPlan, *, progress: Progress) -> AblationRepor
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
         target=describe_target(plan.target, session.records),
-        environment=describe_environment(
-            cwd=plan.target.cwd,
-            python=session.records[0].python if session.records else None,
-            libraries=libraries_of(session.records),
-        ),
+        environment=environment_of(plan.target, session.records),
         features=features,
         arguments=list(plan.features.arguments),
         designs=list(plan.designs),

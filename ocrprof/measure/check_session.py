@@ -9,9 +9,9 @@ from ocrprof.check_plan import CheckPlan
 from ocrprof.errors import ExitCode
 from ocrprof.measure.check_arms import Place
 from ocrprof.measure.check_launch import Launcher, Measured
-from ocrprof.measure.environment import describe_environment, describe_tool
+from ocrprof.measure.environment import describe_tool
 from ocrprof.measure.import_time import time_import
-from ocrprof.measure.startup import Progress, describe_target, libraries_of
+from ocrprof.measure.startup import Progress, describe_target, environment_of
 from ocrprof.records import ProcessRecords
 from ocrprof.results.check_budgets import judge_budget, judge_forbidden
 from ocrprof.results.check_exact import RULES, compare_facts
@@ -185,11 +185,7 @@ class CheckSession:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             tool=describe_tool(),
             target=describe_target(plan.target, self.records),
-            environment=describe_environment(
-                cwd=plan.target.cwd,
-                python=self.records[0].python if self.records else None,
-                libraries=libraries_of(self.records),
-            ),
+            environment=environment_of(plan.target, self.records),
             fingerprint=self.fingerprint,
             base_fingerprint=self.base_fingerprint,
             mismatches=self.mismatches,

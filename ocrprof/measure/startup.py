@@ -17,7 +17,7 @@ from ocrprof.records import ProcessRecords, read_records
 from ocrprof.results.cold import build_cold
 from ocrprof.results.configuration import composed_config, config_hash
 from ocrprof.results.mask import mask_argv
-from ocrprof.results.model import ColdStarts, Observer, Repeats, Run, StartupReport, TargetInfo
+from ocrprof.results.model import ColdStarts, Environment, Observer, Repeats, Run, StartupReport, TargetInfo
 from ocrprof.results.startup import build_run, build_tables, combine_observers, observe, representative
 from ocrprof.results.summary import is_measured, summarize
 from ocrprof.target import Target, probe_target
@@ -138,7 +138,13 @@ def describe_target(target: Target, records: list[ProcessRecords]) -> TargetInfo
     )
 
 
-def libraries_of(records: list[ProcessRecords]) -> dict[str, str]:
+def environment_of(target: Target, records: Sequence[ProcessRecords]) -> Environment:
+    """This machine, with the Python and the libraries that the target's processes told of."""
+    python = records[0].python if records else None
+    return describe_environment(cwd=target.cwd, python=python, libraries=libraries_of(records))
+
+
+def libraries_of(records: Sequence[ProcessRecords]) -> dict[str, str]:
     """Versions of the libraries that any process of the target loaded."""
     versions: dict[str, str] = {}
     for process in records:
@@ -175,9 +181,7 @@ def _report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         tool=describe_tool(),
         target=describe_target(target, records),
-        environment=describe_environment(
-            cwd=target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
-        ),
+        environment=environment_of(target, records),
         observer=combine_observers([observe_run(outcome, of_run) for outcome, of_run in measured]),
         until=until,
         probe=plan.probe,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ocrprof.errors import OcrprofError
-from ocrprof.measure.environment import describe_environment, usable_cores
-from ocrprof.measure.startup import describe_target, libraries_of
+from ocrprof.measure.environment import usable_cores
+from ocrprof.measure.startup import describe_target, environment_of
 from ocrprof.measure.sweep_log import FILE_NAME, TrialLog
 from ocrprof.measure.sweep_round import HOPELESS_STATUSES, Living, TrialRunner, play_round, warmup_visit
 from ocrprof.results.model import LoaderSetting, SweepTrial
@@ -81,15 +81,12 @@ def run_round(job: RoundJob) -> dict[str, Any]:  # Any: JSON values
                     break
                 trials.append(trial.model_copy(update={"host": host}))
                 log.add(trials[-1])
-    machine = describe_environment(
-        cwd=job.target.cwd, python=records[0].python if records else None, libraries=libraries_of(records)
-    )
     result = {
         "number": job.number,
         "host": host,
         "warmup": warmup.model_dump(mode="json"),
         "trials": [trial.model_dump(mode="json") for trial in trials],
-        "environment": machine.model_dump(mode="json"),
+        "environment": environment_of(job.target, records).model_dump(mode="json"),
         "target": describe_target(job.target, records).model_dump(mode="json"),
         "notes": living.notes,
     }

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ocrprof.errors import ExitCode, OcrprofError
-from ocrprof.measure.environment import describe_environment, describe_tool, usable_cores
-from ocrprof.measure.startup import Progress, describe_target, libraries_of
+from ocrprof.measure.environment import describe_tool, usable_cores
+from ocrprof.measure.startup import Progress, describe_target, environment_of
 from ocrprof.measure.step_time import time_steps
 from ocrprof.measure.sweep_log import (
     FILE_NAME,
@@ -57,15 +57,12 @@ def sweep_report(
     seconds: float,
 ) -> SweepReport:
     """The concluded report of these trials."""
-    machine = describe_environment(
-        cwd=plan.target.cwd, python=records[0].python if records else None, libraries=libraries_of(list(records))
-    )
     return conclude(
         SweepReport(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             tool=describe_tool(),
             target=describe_target(plan.target, list(records)),
-            environment=machine,
+            environment=environment_of(plan.target, records),
             mode=plan.trial.mode,
             settings=list(plan.settings),
             within=plan.within,
