@@ -20,6 +20,7 @@ from ocrprof.renderers.markup import Html, code, contents, join, paragraph, pros
 from ocrprof.renderers.places import place
 from ocrprof.results.check_design import effect_bounds
 from ocrprof.results.check_pairs import LaunchPair, pair_launches, paired_metric
+from ocrprof.results.compare_words import value_text
 from ocrprof.results.model import CheckReport, ExactChange, MetricInfo, MetricSummary
 from ocrprof.results.student_t import t_test_power
 from ocrprof.units import format_seconds
@@ -224,7 +225,7 @@ def _points(pairs: Sequence[LaunchPair], info: MetricInfo) -> list[PairPoint]:
     return [
         PairPoint(
             math.expm1(slowdown),
-            f"{facts.value_text(base, info.unit)} → {facts.value_text(candidate, info.unit)}: "
+            f"{value_text(base, info.unit)} → {value_text(candidate, info.unit)}: "
             f"{facts.share_text(math.expm1(slowdown))}",
         )
         for slowdown, base, candidate in zip(measured.slowdowns, measured.base, measured.candidate, strict=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ocrprof.renderers.places import keep_head, place, plain
 from ocrprof.results.check_exact import exact_sentence as told_of
 from ocrprof.results.check_exact import packages_of
+from ocrprof.results.compare_words import value_text
 from ocrprof.results.model import (
     Budget,
     CheckReport,
@@ -18,7 +19,7 @@ from ocrprof.results.model import (
     MetricInfo,
     MetricSummary,
 )
-from ocrprof.units import format_bytes, format_seconds
+from ocrprof.units import format_seconds
 
 VERDICT_WORDS = {
     "regressed": "REGRESSED",
@@ -62,20 +63,6 @@ def metric_name(name: str) -> str:
 def info_of(report: CheckReport, name: str) -> MetricInfo | None:
     """What is known of a metric beside its figures."""
     return next((info for info in report.metric_infos if info.name == name), None)
-
-
-def value_text(value: float | None, unit: str) -> str:
-    """A figure with its unit; nothing for None."""
-    if value is None:
-        return ""
-    match unit:
-        case "seconds":
-            return format_seconds(value)
-        case "bytes":
-            return format_bytes(value)
-        case "samples_per_sec":
-            return f"{value:.4g} samples/s"
-    return f"{value:.10g}"
 
 
 def share_text(share: float | None) -> str:

@@ -53,6 +53,8 @@ def value_text(value: float | None, unit: str) -> str:
             return format_seconds(value)
         case "bytes":
             return format_bytes(value)
+        case "count":
+            return f"{value:.10g}"
         case "samples_per_sec":
             return f"{value:.4g} samples/s"
         case "share":

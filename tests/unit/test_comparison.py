@@ -14,6 +14,7 @@ from ocrprof.errors import OcrprofError
 from ocrprof.results.compare import compare_reports
 from ocrprof.results.compare_pieces import nanoseconds, pieces_of
 from ocrprof.results.compare_startup import start_breakdown
+from ocrprof.results.compare_words import value_text
 from ocrprof.results.import_graph import top_level
 from ocrprof.results.model import (
     AnyReport,
@@ -386,3 +387,7 @@ def test_without_times_that_add_up_the_headline_is_what_changed_most():
     report = compare(*without_stages)
     assert report.breakdowns == []
     assert report.headline == "throughput, 1 worker: 180 samples/s → 120 samples/s (−33.3 %)"
+
+
+def test_a_count_is_told_to_its_last_digit():
+    assert value_text(1_234_567, "count") == "1234567"
