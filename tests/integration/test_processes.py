@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -186,8 +187,26 @@ def recorded(folder, *command, until, cwd=TARGETS):
     return run, build_tables(records, **when).ranks
 
 
-def test_a_rank_that_dies_is_named_with_what_it_died_in(tmp_path):
-    run, ranks = recorded(tmp_path / "run", TORCHRUN, "--nproc-per-node", "2", RANKS, "die", until="first-step")
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """The run and the ranks of three further starts, two at once: nothing is held against a clock."""
+    folder = tmp_path_factory.mktemp("launched")
+    with ThreadPoolExecutor(2) as pool:
+        return {
+            "lightning": pool.submit(
+                recorded, folder / "lightning", PYTHON, "-m", "tabular.app", "+trainer.devices=2",
+                "+trainer.strategy=ddp", f"hydra.run.dir={folder / 'hydra'}", until="first-step",
+                cwd=TARGETS / "tabular",
+            ),
+            "spawn": pool.submit(recorded, folder / "spawn", PYTHON, RANKS, "spawn", "slow", until="data"),
+            "die": pool.submit(
+                recorded, folder / "die", TORCHRUN, "--nproc-per-node", "2", RANKS, "die", until="first-step"
+            ),
+        }  # fmt: skip
+
+
+def test_a_rank_that_dies_is_named_with_what_it_died_in(launched):
+    run, ranks = launched["die"].result()
     assert (run.status, run.failing_rank, run.failing_phase) == ("crashed", 1, "data")
     assert "with rank 1 in phase data" in run_failure(run)
     assert "exit" not in {phase.name for phase in run.phases}
@@ -196,19 +215,16 @@ def test_a_rank_that_dies_is_named_with_what_it_died_in(tmp_path):
     assert ranks.ranks[1].ended_by_itself
 
 
-def test_ranks_that_the_program_spawns_itself_all_have_to_arrive(tmp_path):
-    run, ranks = recorded(tmp_path / "run", PYTHON, RANKS, "spawn", "slow", until="data")
+def test_ranks_that_the_program_spawns_itself_all_have_to_arrive(launched):
+    run, ranks = launched["spawn"].result()
     assert (ranks.world_size, [rank.reached for rank in ranks.ranks]) == (2, [True, True])
     assert run.wall_seconds == pytest.approx(max(rank.seconds for rank in ranks.ranks))
     (skew,) = [one for one in ranks.skews if one.phase == "data"]
     assert (skew.slowest, skew.cause) == (1, "dataset.init Points")
 
 
-def test_a_rank_that_lightning_starts_again_from_the_top_is_told_so(tmp_path):
-    run, ranks = recorded(
-        tmp_path / "run", PYTHON, "-m", "tabular.app", "+trainer.devices=2", "+trainer.strategy=ddp",
-        f"hydra.run.dir={tmp_path / 'hydra'}", until="first-step", cwd=TARGETS / "tabular",
-    )  # fmt: skip
+def test_a_rank_that_lightning_starts_again_from_the_top_is_told_so(launched, tmp_path):
+    run, ranks = launched["lightning"].result()
     assert [(rank.launched_by, rank.reached) for rank in ranks.ranks] == [(None, True), (0, True)]
     assert (ranks.skews[0].phase, ranks.skews[0].slowest) == ("launch", 1)
     assert run.wall_seconds == pytest.approx(max(rank.seconds for rank in ranks.ranks))
