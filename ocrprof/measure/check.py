@@ -60,7 +60,6 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
     session.notes += notes_on(repository, session.base)
     if changed:
         session.notes.append(f"the working tree differs from its commit in {len(changed)} files: {_some(changed)}")
-    reference = {} if plan.exact_only else time_reference_work()
     session.progress("two worktrees are being made")
     with worktrees(
         repository,
@@ -70,6 +69,7 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
         links=plan.links,
         seed=plan.seed,
     ) as arms:
+        reference = {} if plan.exact_only else time_reference_work()
         places = _count_both(session, arms, repository)
         session.fingerprint = take_fingerprint(
             session.records, cwd=plan.target.cwd, launch=launch_of(plan, session.launcher.until), reference=reference
