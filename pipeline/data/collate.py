@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pipeline.data.array_files import Arrays
+from pipeline.data.batch_memory import empty, stack
 from pipeline.data.cache import ArrayCache, digest
 from pipeline.data.dataset import Sample
 from pipeline.data.normalise import normalise
@@ -49,7 +50,7 @@ class DBCollate:
         maps = [self._maps(sample) for sample in samples]
         return {
             "images": _images([sample.image for sample in samples], channels_last=self.channels_last),
-            **{name: torch.from_numpy(np.stack([one[name] for one in maps])[:, None]) for name in _MAPS},
+            **{name: stack([one[name] for one in maps])[:, None] for name in _MAPS},
             "polygons": [sample.source_polygons for sample in samples],
             "ignore": [sample.ignore for sample in samples],
             "texts": [sample.texts for sample in samples],
@@ -84,10 +85,9 @@ def canvas_size(image: np.ndarray) -> tuple[int, int]:
 
 
 def _images(images: Sequence[np.ndarray], *, channels_last: bool) -> torch.Tensor:
-    stacked = np.stack(images)
-    if stacked.dtype == np.uint8:
-        return normalise(stacked, channels_last=channels_last)
-    planes = torch.from_numpy(stacked)
-    if stacked.shape[-1] == _NUM_CHANNELS:
+    if images[0].dtype == np.uint8:
+        return normalise(images, channels_last=channels_last, empty=empty)
+    planes = stack(images)
+    if images[0].shape[-1] == _NUM_CHANNELS:
         planes = planes.permute(0, 3, 1, 2)
     return planes.contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

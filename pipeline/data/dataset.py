@@ -197,7 +197,7 @@ class OCRDataset(Dataset[Sample]):
     def _as_asked(self, image: np.ndarray) -> np.ndarray:
         if not self.prenormalise:
             return image
-        planes = normalise(image[None], channels_last=self.channels_last)[0]
+        planes = normalise([image], channels_last=self.channels_last)[0]
         return (planes.permute(1, 2, 0) if self.channels_last else planes).numpy()
 
     def _picture(self, record: Record) -> DecodedImage:

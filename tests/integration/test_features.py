@@ -136,6 +136,30 @@ def test_batches_come_in_the_layout_that_the_network_works_in(tmp_path, prenorma
             assert all(torch.equal(one[name], other[name]) for name in one if torch.is_tensor(one[name]))
 
 
+class TellsWhereTensorsLie:
+    """A collate that tells of each tensor whether it lay in shared memory when it was made."""
+
+    def __init__(self, collate):
+        self.collate = collate
+
+    def __call__(self, samples):
+        batch = self.collate(samples)
+        return {name: value.is_shared() for name, value in batch.items() if torch.is_tensor(value)}
+
+
+@pytest.mark.parametrize("prenormalise", ["false", "true"])
+@pytest.mark.parametrize("channels_last", ["false", "true"])
+def test_a_worker_makes_images_and_maps_in_the_memory_that_it_hands_over(tmp_path, prenormalise, channels_last):
+    switches = (f"cache.prenormalise={prenormalise}", f"module.channels_last={channels_last}")
+    for workers in (0, 1):
+        loader = datamodule(tmp_path, f"data.num_workers={workers}", *switches).val_dataloader()
+        loader.collate_fn = TellsWhereTensorsLie(loader.collate_fn)
+        for shared in loader:
+            assert {name for name in shared if shared[name]} == (
+                {"images", "prob_map", "prob_mask", "thresh_map", "thresh_mask"} if workers else set()
+            )
+
+
 def test_the_network_is_compiled_when_training_starts_and_not_before(tmp_path, monkeypatch):
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, *_, **__: compiled.append(type(self).__name__))
