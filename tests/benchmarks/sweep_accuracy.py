@@ -181,18 +181,23 @@ def queue(given: argparse.Namespace) -> tuple[list[str], Any]:
     cases = [("tail, in order", tail, True, 0.0), ("tail, out of order", tail, False, 0.0)]
     cases += [(f"steps at {load} of the capacity", even, True, mean / 4 / load) for load in (0.8, 0.9, 1.0, 1.1)]
     rows, raw = [], []
+    *_, handover = drained(even, in_order=True, step_seconds=0.0)
+    service = {id(seconds): Service(seconds, handover_seconds=handover) for seconds in (tail, even)}
     for name, seconds, in_order, step in cases:
-        simulated = simulate_queue(Service(seconds), num_workers=4, in_order=in_order, steps=Steps(step))
-        measured = drained(seconds, in_order=in_order, step_seconds=step)
-        raw.append([name, *measured, simulated.batches_per_sec, simulated.wait_fraction])
+        simulated = simulate_queue(service[id(seconds)], num_workers=4, in_order=in_order, steps=Steps(step))
+        measured = drained(seconds, in_order=in_order, step_seconds=step)[:2]
+        raw.append([name, *measured, simulated.batches_per_sec, simulated.wait_fraction, handover])
         rates = [f"{measured[0]:.1f}", f"{simulated.batches_per_sec:.1f}"]
         waits = [f"{measured[1]:.1%}", f"{simulated.wait_fraction:.1%}"] if step else ["-", "-"]
         rows.append([name, *rates, *waits])
     return table(["four workers", "batches/s", "simulated", "waits", "simulated"], rows), raw
 
 
-def drained(service_seconds: list[float], *, in_order: bool, step_seconds: float) -> tuple[float, float]:
-    """Batches/s and the share of the time that is waited, without the first and the last batches of the epoch."""
+def drained(service_seconds: list[float], *, in_order: bool, step_seconds: float) -> tuple[float, float, float]:
+    """Batches/s, the share of the time that is waited, and this process's own processor seconds a batch.
+
+    Without the first and the last batches of the epoch.
+    """
     import torch
 
     class Sleeping(torch.utils.data.Dataset[int]):
@@ -206,7 +211,7 @@ def drained(service_seconds: list[float], *, in_order: bool, step_seconds: float
     batches = iter(torch.utils.data.DataLoader(Sleeping(), batch_size=1, num_workers=4, in_order=in_order))
     for _ in range(16):
         next(batches)
-    begin = time.monotonic()
+    begin, own_begin = time.monotonic(), time.process_time()
     waited = 0.0
     num_batches = len(service_seconds) - 2 * 16
     for _ in range(num_batches):
@@ -215,7 +220,7 @@ def drained(service_seconds: list[float], *, in_order: bool, step_seconds: float
         waited += time.monotonic() - asked
         time.sleep(step_seconds)
     seconds = time.monotonic() - begin
-    return num_batches / seconds, waited / seconds
+    return num_batches / seconds, waited / seconds, (time.process_time() - own_begin) / num_batches
 
 
 def nws(given: argparse.Namespace) -> tuple[list[str], Any]:
