@@ -2,8 +2,9 @@
 
 Importing numba and linking a kernel from its cache takes about half a second of processor time, as much as the plain
 functions need for dozens of images. So nothing is loaded on the way to the first step: the plain function works until
-it has cost as much as the kernel would, which at worst doubles the cost of either choice. The two give equal results,
-bit by bit, so that it does not matter when the change comes.
+it has cost as much as the kernel would, which at worst doubles the cost of either choice. Where the kernel has to be
+compiled first, once a machine, that is much more. The two give equal results, bit by bit, so that it does not matter
+when the change comes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
@@ -19,6 +21,8 @@ Kernels = Literal["auto", "compiled", "plain"]
 
 # What importing numba and linking cached kernels costs: 0.4 to 0.6 s on the machine where this was written.
 LOAD_SECONDS = 0.5
+# What compiling the kernels of a stage costs where no cache has them: 5 to 19 s there.
+COMPILE_SECONDS = 15.0
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +37,11 @@ class LazyKernels:
         self.module = module
         self._loaded: ModuleType | None = None
         self._is_missing = False
+        self._is_compiled = False
         self._spent_seconds = 0.0
 
     def take(self, kernels: Kernels) -> ModuleType | None:
-        """What to use now: "compiled" loads at the first call, "auto" once that pays, "plain" never.
+        """What to use now: "compiled" loads at the first call, "auto" once loading or compiling pays, "plain" never.
 
         Where numba cannot be imported the plain functions are used, and a warning says so once.
         """
@@ -44,7 +49,8 @@ class LazyKernels:
             return None
         if self._loaded is None and (kernels == "compiled" or self._spent_seconds >= LOAD_SECONDS):
             self._load()
-        return self._loaded
+        pays = kernels == "compiled" or self._is_compiled or self._spent_seconds >= COMPILE_SECONDS
+        return self._loaded if pays else None
 
     def spend(self, seconds: float) -> None:
         """Add what a call of a plain function took."""
@@ -58,7 +64,28 @@ class LazyKernels:
             self._is_missing = True
             _log.warning("numba cannot be imported (%s): %s works without compiled code, slower", error, self.module)
             return
+        self._is_compiled = is_compiled(self._loaded)
         _log.info("%s loaded in %.2f s", self.module, time.perf_counter() - start)
+
+
+def is_compiled(module: ModuleType) -> bool:
+    """Whether code of the functions that `compiled` made in `module` is kept on disk, or there are none to compile.
+
+    By the names and dates of numba's index files; that they fit this processor and these arguments is found out by
+    loading them.
+    """
+    source = getattr(module, "__file__", None)
+    folders = {
+        folder
+        for function in vars(module).values()
+        if getattr(function, "__module__", None) == module.__name__
+        if (folder := getattr(getattr(function, "stats", None), "cache_path", None)) is not None
+    }
+    if not folders or source is None:
+        return True
+    written_ns = Path(source).stat().st_mtime_ns
+    pattern = f"{module.__name__.rpartition('.')[2]}.*.nbi"
+    return any(index.stat().st_mtime_ns >= written_ns for folder in folders for index in Path(folder).glob(pattern))
 
 
 def checked_kernels(kernels: Kernels) -> Kernels:

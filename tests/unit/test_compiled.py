@@ -1,13 +1,14 @@
 """When compiled functions are loaded, and what happens where they cannot be."""
 
 import logging
+import os
 import subprocess
 import sys
 
 import pytest
 
 from pipeline import compiled
-from pipeline.compiled import LOAD_SECONDS, LazyKernels, checked_kernels
+from pipeline.compiled import COMPILE_SECONDS, LOAD_SECONDS, LazyKernels, checked_kernels
 
 PRESENT = "json.decoder"  # stands in for a module of kernels: any module that can be imported
 ABSENT = "pipeline.detection.no_such_kernels"
@@ -20,6 +21,29 @@ def test_plain_is_used_until_it_has_cost_as_much_as_loading():
     assert kernels.take("auto") is None
     kernels.spend(0.2 * LOAD_SECONDS)
     assert kernels.take("auto") is sys.modules[PRESENT]
+
+
+def test_plain_is_used_for_longer_where_the_kernel_would_have_to_be_compiled(tmp_path, monkeypatch):
+    pytest.importorskip("numba")
+    source = tmp_path / "kernels_of_a_test.py"
+    source.write_text("from pipeline.compiled import compiled\n\n\n@compiled\ndef double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "numba"))
+
+    def after(seconds):
+        kernels = LazyKernels("kernels_of_a_test")
+        kernels.spend(seconds)
+        return kernels.take("auto")
+
+    assert after(1.1 * LOAD_SECONDS) is None
+    module = after(1.1 * COMPILE_SECONDS)
+    assert module.double(21) == 42
+    assert after(0.9 * LOAD_SECONDS) is None
+    assert after(1.1 * LOAD_SECONDS) is module
+    later = source.stat().st_mtime + 60
+    os.utime(source, (later, later))
+    assert after(1.1 * LOAD_SECONDS) is None
+    monkeypatch.delitem(sys.modules, "kernels_of_a_test")
 
 
 def test_compiled_loads_at_once_and_plain_never():
