@@ -1,18 +1,15 @@
-"""Standard library only: one function that sleeps and one that burns, after a few imports; tells what both took."""
+"""Standard library only: one function that sleeps and one that burns, after slow imports; tells what both took."""
 
-import argparse
 import asyncio
-import decimal
-import email.message
-import http.client
 import json
-import logging.handlers
 import time
-import unittest.mock
-import xml.dom.minidom
+
+import lingering.first
+import lingering.second
+import lingering.third
 
 NAP_SECONDS, BURN_SECONDS = 0.8, 0.6
-LOADED = (argparse, asyncio, decimal, email, http, logging, unittest, xml)
+LOADED = (asyncio, lingering)
 
 
 def nap() -> None:
