@@ -17,25 +17,22 @@ class Empty(Protocol):
     def __call__(self, size: Sequence[int], /, *, dtype: torch.dtype) -> torch.Tensor: ...
 
 
-def empty(shape: Sequence[int], *, dtype: torch.dtype) -> torch.Tensor:
-    """An uninitialised tensor of `shape`; within a DataLoader worker in shared memory, as `default_collate` has it.
+def empty(size: Sequence[int], /, *, dtype: torch.dtype) -> torch.Tensor:
+    """An uninitialised tensor (CPU); within a DataLoader worker in shared memory, as `default_collate` has it.
 
-    Otherwise the queue between the processes would copy it there: a quarter of a worker's time where all is cached.
+    Otherwise the queue between the processes would copy it there. In other processes the memory is NumPy's, which asks
+    the kernel for huge pages: a batch of 60 MB is new memory every time, and takes half as long to fill with them.
     """
     if get_worker_info() is None:
-        return torch.empty(tuple(shape), dtype=dtype)
+        return torch.from_numpy(np.empty(tuple(size), torch.empty(0, dtype=dtype).numpy().dtype))
     # The private call is default_collate's own; share_memory_() would copy what is not there yet.
-    storage = torch.UntypedStorage._new_shared(math.prod(shape) * dtype.itemsize)
-    return torch.empty(0, dtype=dtype).set_(storage, 0, tuple(shape))
+    storage = torch.UntypedStorage._new_shared(math.prod(size) * dtype.itemsize)
+    return torch.empty(0, dtype=dtype).set_(storage, 0, tuple(size))
 
 
 def stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:
     """B arrays of one shape and type as a tensor (B, …), in memory as `empty` has it."""
     first = arrays[0]
-    stacked = empty((len(arrays), *first.shape), dtype=_dtype(first))
+    stacked = empty((len(arrays), *first.shape), dtype=torch.from_numpy(np.empty(0, first.dtype)).dtype)
     np.stack(arrays, out=stacked.numpy())
     return stacked
-
-
-def _dtype(array: np.ndarray) -> torch.dtype:
-    return torch.from_numpy(np.empty(0, array.dtype)).dtype
