@@ -4,10 +4,11 @@
 
 One branch of the bundled pipeline imports pandas where no data frame is made; in another the cache of samples is built
 and passed on as before, and never asked. Each is checked against main, with pairs of launches (about 12 minutes on
-two quiet cores for both) or, with --exact, by what needs no statistics (about 3). Ends with 1 if one was not caught.
+two quiet cores for both) or, with --exact, by what needs no statistics (about 3). Needs pandas, which nothing here does. Ends with 1 if one was not caught.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -76,6 +77,8 @@ def main() -> int:
     parser.add_argument("--pairs", default="10:10")
     parser.add_argument("--keep", type=Path, help="folder for the reports (default: thrown away)")
     given = parser.parse_args()
+    if importlib.util.find_spec("pandas") is None and given.only != "cache-unwired":
+        parser.error("pandas is not installed: `pip install pandas`, or --only cache-unwired")
     with tempfile.TemporaryDirectory() as folder:
         clone = make_clone(Path(folder, "clone"))
         reports = given.keep or Path(folder, "reports")
