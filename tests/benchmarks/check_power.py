@@ -184,8 +184,8 @@ def write_report(output: Path) -> Path:
         _calibration_table(sessions),
         _text(
             f"Seconds of work, timed in a hot loop, for each second that a launch became longer by:"
-            f" {NUM_CALIBRATION_PAIRS} pairs at {100 * CALIBRATION_SHARE:.0f} % of the launch for every place. In brackets"
-            " the 95 % interval of what that work made the launch longer by."
+            f" {NUM_CALIBRATION_PAIRS} pairs at {100 * CALIBRATION_SHARE:.0f} % of the launch for every place. In"
+            " brackets the 95 % interval of what that work made the launch longer by."
         ),
         "```\nOMP_NUM_THREADS=1 python tests/benchmarks/check_power.py --output FOLDER --minutes 35\n```",
     ]
@@ -199,8 +199,8 @@ def _text(paragraph: str) -> str:
 
 
 def _power_table(finished: Sequence[dict]) -> str:
-    titles = ("slower by", "n", "regressed", "share", "at least", "at most", "inconclusive", "ok or improved", "measured",
-              "pairs", "s")  # fmt: skip
+    titles = ("slower by", "n", "regressed", "share", "at least", "at most", "inconclusive", "ok or improved",
+              "measured", "pairs", "s")  # fmt: skip
     lines = [f"| {' | '.join(titles)} |", f"| --- |{' --: |' * (len(titles) - 1)}"]
     for share in sorted(set(SHARES)):
         for place in ("all places",) if share == 0 else (*PLACES, "all places"):
