@@ -177,11 +177,11 @@ def _alone(repository: Repository, home: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        _overlook(repository)
+        overlook(repository)
         yield
 
 
-def _overlook(repository: Repository) -> None:
+def overlook(repository: Repository) -> None:
     """Names our folder in git's own list of ignored files; the user's .gitignore stays as it is."""
     exclude = repository.top / repository.git("rev-parse", "--git-path", "info/exclude")
     line = f"/{FOLDER}/"
