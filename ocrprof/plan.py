@@ -164,6 +164,27 @@ class DoctorPlan:
             prove_writable(self.output)
 
 
+@dataclass(frozen=True, kw_only=True)
+class HistoryPlan:
+    """The history in `folder` to tell of: of `fingerprint`, or of its beginning; None: the latest of this machine.
+
+    `metrics`: patterns of those to tell; none for all. `frozen`: the commit that the fixed reference is of; None: the
+    last release tag, or the oldest session. `seed`: of the permutations by which changes are found. `output` None:
+    nothing is written.
+    """
+
+    folder: Path
+    output: Path | None = None
+    metrics: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    frozen: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.output is not None:
+            prove_writable(self.output)
+
+
 def default_output(verb: str, *, now: datetime | None = None) -> Path:
     """`reports/<verb>_<UTC time>`, below the working directory."""
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
