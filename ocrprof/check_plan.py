@@ -14,6 +14,7 @@ from ocrprof.target import Probe, Target
 CheckMode = Literal["against", "baseline", "aa", "alone"]
 FailOn = Literal["regression", "inconclusive", "improvement"]
 Rule = Literal["gate", "margin"]
+Duet = Literal["interleaved", "parallel"]
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -53,6 +54,7 @@ class CheckPlan:
     `mode` against: `ref` and the working tree, each in a worktree of its own; aa: HEAD twice; baseline: the working
     tree and the stored reports `baselines`; alone: the working tree, for budgets and forbidden imports only.
     `exact_only`: no statistics, one launch a state (a second where they differ). Effects are shares, 0.05 is 5 %.
+    `cold`: what a timed launch reads leaves the page cache before it. `duet` parallel: both launches of a pair at once.
     """
 
     target: Target
@@ -65,6 +67,8 @@ class CheckPlan:
     probe: Probe | None = None
     loop: LoopLimits | None = None
     exact_only: bool = False
+    cold: bool = False
+    duet: Duet = "interleaved"
     metrics: tuple[str, ...] = ()
     alpha: float = 0.01
     min_effect: float = 0.05
@@ -89,6 +93,7 @@ class CheckPlan:
         check_counts(runs=self.num_runs, warmup=0, timeout_seconds=self.timeout_seconds)
         self._check_mode()
         self._check_what()
+        self._check_how()
         if not self.exact_only and self.mode in ("against", "aa"):
             check_num_pairs(self.num_pairs_first, self.num_pairs_max)
         for name, share in (
@@ -131,6 +136,28 @@ class CheckPlan:
         loop = self.loop
         if loop is not None and min(loop.num_train_batches, loop.num_val_batches or 1, loop.num_epochs) < 1:
             raise OcrprofError("--loop needs at least one batch and one epoch")
+
+    def _check_how(self) -> None:
+        if self.cold and self.exact_only:
+            raise OcrprofError(
+                "--cold and --exact exclude each other",
+                hint="what needs no statistics does not depend on the page cache: leave --cold out",
+            )
+        if self.duet == "parallel" and (self.exact_only or self.mode not in ("against", "aa")):
+            raise OcrprofError(
+                "--duet parallel needs pairs of launches",
+                hint="--against REF or --aa, without --exact; a stored baseline has one arm",
+            )
+        if self.cold and self.duet == "parallel":
+            raise OcrprofError(
+                "--cold and --duet parallel exclude each other",
+                hint="launches that run at once read the files that they share for each other: leave one of them out",
+            )
+        if self.cold and any(limit.reference is not None for limit in self.budgets):
+            raise OcrprofError(
+                "--cold cannot keep a budget that is a multiple of a bare import: that is timed with a warm page cache",
+                hint="give the limit in seconds",
+            )
 
 
 def parse_pairs(text: str) -> tuple[int, int]:

@@ -60,6 +60,8 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
     session.notes += notes_on(repository, session.base)
     if changed:
         session.notes.append(f"the working tree differs from its commit in {len(changed)} files: {_some(changed)}")
+    if session.duet is not None and plan.loop is not None:
+        session.notes.append("peak_pss: memory that both arms map counts half for each of them while they run at once")
     session.progress("two worktrees are being made")
     with worktrees(
         repository,
@@ -72,10 +74,16 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
         reference = {} if plan.exact_only else time_reference_work()
         places = _count_both(session, arms, repository)
         session.fingerprint = take_fingerprint(
-            session.records, cwd=plan.target.cwd, launch=launch_of(plan, session.launcher.until), reference=reference
+            session.records,
+            cwd=plan.target.cwd,
+            launch=launch_of(plan, session.launcher.until),
+            reference=reference,
+            num_threads=session.num_threads,
         )
         session.time_references(places[1])
         if not plan.exact_only:
+            if plan.cold:
+                _list_files(session, places)
             _run_pairs(session, places, began=began)
 
 
@@ -89,7 +97,7 @@ def _count_both(session: CheckSession, arms: tuple[Arm, Arm], repository: Reposi
         found, places = [], []
         for arm in arms:
             session.progress(f"{arm.name}: a launch for what needs no statistics, which warms it up too")
-            place = place_in(arm, plan.target, repository, roots=roots)
+            place = place_in(arm, plan.target, repository, roots=roots, num_threads=session.num_threads)
             measured = session.launch(place, arm=arm.name, counted=True)
             session.facts[arm.name] = measured.facts or ExactFacts()
             found.append(origin_of(measured.records, place, repository))
@@ -136,6 +144,14 @@ def _compare_exactly(session: CheckSession, base: Place, candidate: Place) -> No
         )
 
 
+def _list_files(session: CheckSession, places: tuple[Place, Place]) -> None:
+    """Another launch of each: what the first one wrote, a cache say, is among what later ones read."""
+    arms: tuple[ArmName, ArmName] = ("base", "candidate")
+    for place, arm in zip(places, arms, strict=True):
+        session.progress(f"{arm}: a launch that tells which files it reads")
+        session.launch(place, arm=arm, counted=True)
+
+
 def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: float) -> None:
     """Pairs until nothing looks slower, or until as many have been run as the noise asks for; then the verdicts."""
     plan = session.plan
@@ -180,7 +196,11 @@ def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, 
     last = f", the last took {session.launches[-1].wall_seconds:.1f} s" if session.launches else ""
     session.progress(f"pair {pair} of {of}{last}")
     sides: tuple[tuple[Place, ArmName], ...] = ((base, "base"), (candidate, "candidate"))
-    for position, (place, arm) in enumerate(sides if sign > 0 else sides[::-1]):
+    sides = sides if sign > 0 else sides[::-1]
+    if session.duet is not None:
+        session.launch_both(sides, pair=pair)
+        return
+    for position, (place, arm) in enumerate(sides):
         session.launch(place, arm=arm, pair=pair, position=position)
 
 

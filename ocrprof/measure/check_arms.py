@@ -27,11 +27,13 @@ class Place:
     settings: dict[str, str]
 
 
-def place_in(arm: Arm, target: Target, repository: Repository, *, roots: Sequence[str] = ()) -> Place:
+def place_in(
+    arm: Arm, target: Target, repository: Repository, *, roots: Sequence[str] = (), num_threads: int | None = None
+) -> Place:
     """The target as it runs in the arm's worktree. `roots`: folders of the repository to be put on the module path.
 
-    Paths into the repository become paths into the worktree where it has them; the interpreter, and what git ignores,
-    stays where it is.
+    `num_threads`: as in `equal_settings`. Paths into the repository become paths into the worktree where it has them;
+    the interpreter, and what git ignores, stays where it is.
     """
     top = repository.top
     cwd = arm.folder / target.cwd.resolve().relative_to(top)
@@ -45,13 +47,17 @@ def place_in(arm: Arm, target: Target, repository: Repository, *, roots: Sequenc
     argv = (program, *(_moved(word, top=top, folder=arm.folder) for word in target.argv[1:]))
     path = [str(INJECT_DIR), *(str(arm.folder / root) for root in roots)]
     path += [_moved(entry, top=top, folder=arm.folder) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    settings = equal_settings() | {"PYTHONPATH": os.pathsep.join(entry for entry in path if entry), "PWD": str(cwd)}
+    own = {"PYTHONPATH": os.pathsep.join(entry for entry in path if entry), "PWD": str(cwd)}
+    settings = equal_settings(num_threads) | own
     return Place(target=replace(target, argv=argv, cwd=cwd), folder=arm.folder, settings=settings)
 
 
-def equal_settings() -> dict[str, str]:
-    """What every launch of a check has in its environment: fixed hash seeds and thread counts, where none are set."""
-    threads = str(max(1, int(usable_cores())))
+def equal_settings(num_threads: int | None = None) -> dict[str, str]:
+    """What every launch of a check has in its environment: fixed hash seeds and thread counts, where none are set.
+
+    `num_threads`: None is one for each usable core.
+    """
+    threads = str(num_threads or max(1, int(usable_cores())))
     fixed = {"PYTHONHASHSEED": "0", **dict.fromkeys(_THREAD_VARIABLES, threads)}
     return {name: os.environ.get(name, value) for name, value in fixed.items()}
 

@@ -1,11 +1,14 @@
 """One launch of a check: the target to its milestone, and what it tells: metrics, facts, what disturbed it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from ocrprof.check_plan import CheckPlan
 from ocrprof.measure.check_arms import Place
+from ocrprof.measure.check_cold import LISTING
+from ocrprof.measure.check_duet import Duet, pinned, run_together
 from ocrprof.measure.child import Outcome, run_target
 from ocrprof.measure.samplers import TreeSampler
 from ocrprof.measure.startup import run_of
@@ -17,6 +20,20 @@ from ocrprof.results.mask import mask_text
 from ocrprof.results.model import ArmName, ExactFacts, Launch, Surroundings
 from ocrprof.results.startup import build_tables
 from ocrprof.target import probe_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Which launch it is: of whom, in which pair (0: of none) and at which place in it.
+
+    `counted`: at level full with its work counted, for its facts; else timed, for its metrics.
+    """
+
+    place: Place
+    arm: ArmName
+    pair: int = 0
+    position: int = 0
+    counted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,52 +51,86 @@ class Measured:
         return self.launch.status == "reached"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """A launch that has its number. `samplers` holds what watches its memory, once it runs."""
+
+    number: int
+    turn: Turn
+    started: str
+    samplers: list[TreeSampler]
+
+    def sample(self, pid: int) -> TreeSampler:
+        """The watch over the process's tree."""
+        self.samplers.append(TreeSampler(pid))
+        return self.samplers[-1]
+
+
 class Launcher:
     """Runs launches, numbered, each in a folder of its own; learns from the first whether there is a step to wait for.
 
-    `until` is the milestone: the plan's, the first step, or, of a program that ends without one, its end.
+    `until` is the milestone: the plan's, the first step, or, of a program that ends without one, its end. With a duet
+    each launch runs on the CPUs of its position.
     """
 
-    def __init__(self, plan: CheckPlan) -> None:
+    def __init__(self, plan: CheckPlan, *, duet: Duet | None = None) -> None:
         self.until = "exit" if plan.loop is not None else plan.until or "first-step"
         self.num_launches = 0
         self._plan = plan
+        self._duet = duet
         self._may_end = plan.until is None and plan.probe is None and plan.loop is None
 
-    def run(self, place: Place, *, arm: ArmName, pair: int, position: int, counted: bool) -> Measured:
-        """One launch; `counted`: at level full with its work counted, for its facts; else timed, for its metrics."""
+    def run(self, turn: Turn) -> Measured:
+        """One launch, with nothing of ours beside it."""
+        watch, begun = SurroundingsWatch(), self._begin(turn)
+        outcome = self._run(begun, None)
+        return self._measured(begun, outcome, watch.surroundings())
+
+    def run_both(self, turns: Sequence[Turn]) -> tuple[list[Measured], bool]:
+        """Launches at the same time, and whether Ctrl-C ended them; one that goes wrong ends the others.
+
+        What the machine did is told of all of them together: none is another's disturbance.
+        """
+        watch, begun = SurroundingsWatch(), [self._begin(turn) for turn in turns]
+        outcomes, interrupted = run_together([partial(self._run, one) for one in begun])
+        surroundings = watch.surroundings()
+        ended = zip(begun, outcomes, strict=False)  # Ctrl-C may have come before the last was started
+        return [self._measured(one, outcome, surroundings) for one, outcome in ended], interrupted
+
+    def _begin(self, turn: Turn) -> _Begun:
         self.num_launches += 1
-        plan, started = self._plan, datetime.now(UTC).isoformat(timespec="milliseconds")
-        target = probe_target(place.target, plan.probe) if plan.probe else place.target
-        sampler: list[TreeSampler] = []
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return _Begun(number=self.num_launches, turn=turn, started=started, samplers=[])
 
-        def sample(pid: int) -> TreeSampler:
-            sampler.append(TreeSampler(pid))
-            return sampler[-1]
+    def _run(self, begun: _Begun, stop: int | None) -> Outcome:
+        """Until it ends, or `stop` can be read. Launches of a duet come here in threads of their own."""
+        plan, turn = self._plan, begun.turn
+        with pinned(self._duet.cpu_sets[turn.position] if self._duet is not None else None):
+            outcome = run_target(
+                probe_target(turn.place.target, plan.probe) if plan.probe else turn.place.target,
+                # Names of one length: a longer environment would shift what follows it in memory.
+                directory=plan.output / "runs" / f"{begun.number:04d}",
+                until="first-step" if plan.probe else self.until,
+                timeout_seconds=plan.timeout_seconds,
+                settings={**turn.place.settings, **self._settings(counted=turn.counted)},
+                beside=begun.sample if plan.loop is not None and not turn.counted else None,
+                stop=stop,
+            )
+        return self._judged(outcome)
 
-        watch = SurroundingsWatch()
-        outcome = run_target(
-            target,
-            # Names of one length: a longer environment would shift what follows it in memory.
-            directory=plan.output / "runs" / f"{self.num_launches:04d}",
-            until="first-step" if plan.probe else self.until,
-            timeout_seconds=plan.timeout_seconds,
-            settings={**place.settings, **self._settings(counted=counted)},
-            beside=sample if plan.loop is not None and not counted else None,
-        )
-        outcome = self._judged(outcome)
-        records = read_records(outcome.directory / "records")
+    def _measured(self, begun: _Begun, outcome: Outcome, surroundings: Surroundings) -> Measured:
+        turn, records = begun.turn, read_records(outcome.directory / "records")
         measured = Measured(
             launch=Launch(
-                number=self.num_launches,
-                arm=arm,
-                pair=pair,
-                position=position,
-                started=started,
+                number=begun.number,
+                arm=turn.arm,
+                pair=turn.pair,
+                position=turn.position,
+                started=begun.started,
                 status=outcome.status,
                 exit_code=outcome.exit_code,
                 wall_seconds=(outcome.end_ns - outcome.spawn_ns) / 1e9,
-                covariates=_covariates(outcome, watch.surroundings()),
+                covariates=_covariates(outcome, surroundings),
                 stderr_tail=[] if outcome.status == "reached" else [mask_text(one) for one in outcome.stderr_tail],
             ),
             outcome=outcome,
@@ -87,9 +138,9 @@ class Launcher:
         )
         if not measured.went_well:
             return measured
-        if counted:
-            return replace(measured, facts=self._facts(outcome, records, place))
-        return replace(measured, launch=self._with_values(measured, sampler[0] if sampler else None))
+        if turn.counted:
+            return replace(measured, facts=self._facts(outcome, records, turn.place))
+        return replace(measured, launch=self._with_values(measured, begun.samplers[0] if begun.samplers else None))
 
     @property
     def total(self) -> str:
@@ -102,7 +153,7 @@ class Launcher:
         if counted:
             # Calls tell what is done again in later epochs; up to a first step there are none.
             wanted = "calls" if loop is not None or self._plan.until == "exit" else "files"
-            settings = {"OCRPROF_LEVEL": "full", "OCRPROF_WORK": wanted}
+            settings = {"OCRPROF_LEVEL": "full", "OCRPROF_WORK": wanted, **(LISTING if self._plan.cold else {})}
         if loop is None:
             return settings
         return settings | {
@@ -159,8 +210,15 @@ class Launcher:
 
 
 def launch_of(plan: CheckPlan, until: str) -> dict[str, object]:
-    """What kind of launch is measured, as a fingerprint holds it."""
-    return {"until": until, "probe": plan.probe, "loop": vars(plan.loop) if plan.loop is not None else None}
+    """What kind of launch is measured, as a fingerprint holds it; how it is timed where that is out of the ordinary."""
+    conditions: dict[str, object] = {"cold": True} if plan.cold else {}
+    conditions |= {"duet": plan.duet} if plan.duet != "interleaved" else {}
+    return {
+        "until": until,
+        "probe": plan.probe,
+        "loop": vars(plan.loop) if plan.loop is not None else None,
+        **conditions,
+    }
 
 
 def steal_share(launch: Launch) -> float:

@@ -8,7 +8,9 @@ from typing import Literal
 from ocrprof.check_plan import CheckPlan
 from ocrprof.errors import ExitCode
 from ocrprof.measure.check_arms import Place
-from ocrprof.measure.check_launch import Launcher, Measured
+from ocrprof.measure.check_cold import ColdArms
+from ocrprof.measure.check_duet import plan_duet
+from ocrprof.measure.check_launch import Launcher, Measured, Turn
 from ocrprof.measure.environment import describe_tool
 from ocrprof.measure.import_time import time_import
 from ocrprof.measure.startup import Progress, describe_target, environment_of
@@ -57,12 +59,18 @@ class Stopped(Exception):
 
 
 class CheckSession:
-    """The launches of one check, in order, and what else the report tells."""
+    """The launches of one check, in order, and what else the report tells.
+
+    Raises OcrprofError where the CPUs do not let themselves be halved for a parallel duet.
+    """
 
     def __init__(self, plan: CheckPlan, *, progress: Progress) -> None:
         self.plan = plan
         self.progress = progress
-        self.launcher = Launcher(plan)
+        self.duet = plan_duet() if plan.duet == "parallel" else None
+        self.num_threads = self.duet.num_threads if self.duet is not None else None
+        self.cold = ColdArms() if plan.cold else None
+        self.launcher = Launcher(plan, duet=self.duet)
         self.launches: list[Launch] = []
         self.notes: list[str] = []
         self.facts: dict[ArmName, ExactFacts] = {}
@@ -85,6 +93,9 @@ class CheckSession:
             min_effect=plan.min_effect,
             target_effect=plan.target_effect,
             rule=plan.rule,
+            cold=plan.cold,
+            duet=plan.duet,
+            cpu_sets=[sorted(cpus) for cpus in self.duet.cpu_sets] if self.duet is not None else [],
         )
         self.stopped: Stopped | None = None
         self.interrupted = False
@@ -92,15 +103,48 @@ class CheckSession:
     def launch(
         self, place: Place, *, arm: ArmName, pair: int = 0, position: int = 0, counted: bool = False
     ) -> Measured:
-        """One launch, kept. Raises Stopped where it did not come to its milestone, KeyboardInterrupt on Ctrl-C."""
-        measured = self.launcher.run(place, arm=arm, pair=pair, position=position, counted=counted)
-        self.launches.append(measured.launch)
+        """One launch, kept. Raises Stopped where it did not come to its milestone, KeyboardInterrupt on Ctrl-C.
+
+        Of a cold check one that is timed begins with its files out of the page cache: OcrprofError where they are not.
+        """
+        stayed = self._evict(self.cold) if self.cold is not None and not counted else {}
+        measured = self.launcher.run(Turn(place=place, arm=arm, pair=pair, position=position, counted=counted))
+        covariates = {**measured.launch.covariates, **stayed}
+        self.launches.append(measured.launch.model_copy(update={"covariates": covariates}))
         self.records = measured.records or self.records
         if measured.launch.status == "interrupted":
             raise KeyboardInterrupt
         if not measured.went_well:
             raise self._failure(measured.launch)
+        if counted and self.cold is not None:
+            self.cold.know(arm, measured.outcome.directory, measured.records)
+        if counted and self.duet is not None:
+            self.duet.refuse_unfit(measured.records)
         return measured
+
+    def launch_both(self, sides: Sequence[tuple[Place, ArmName]], *, pair: int) -> None:
+        """Both launches of a pair at once, kept; raises as `launch` does. Their positions are those of their CPUs."""
+        turns = [Turn(place=place, arm=arm, pair=pair, position=number) for number, (place, arm) in enumerate(sides)]
+        measured, interrupted = self.launcher.run_both(turns)
+        self.launches += [one.launch for one in measured]
+        if interrupted:
+            raise KeyboardInterrupt
+        # What was ended because the other one failed tells nothing of itself.
+        failed = [one for one in measured if one.launch.status not in ("reached", "interrupted")]
+        if failed:
+            raise self._failure(min(failed, key=lambda one: one.outcome.end_ns).launch)
+        self.records = measured[-1].records or self.records
+
+    def _evict(self, cold: ColdArms) -> dict[str, float]:
+        """What stayed in the page cache, as a launch tells it; the first time a note of who holds it."""
+        stayed = {"cached_bytes": float(cold.evict())}
+        if self.design.evicted_bytes is None:
+            sizes = cold.sizes
+            self.design = self.design.model_copy(
+                update={"evicted_files": len(sizes), "evicted_bytes": sum(one.bytes for one in sizes)}
+            )
+            self.notes += [f"cold: {cold.note}"] if cold.note else []
+        return stayed
 
     def _failure(self, launch: Launch) -> Stopped:
         state = self.base if launch.arm == "base" else self.candidate

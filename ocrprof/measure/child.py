@@ -68,11 +68,13 @@ def run_target(
     settings: Mapping[str, str] | None = None,
     beside: Callable[[int], contextlib.AbstractContextManager[object]] | None = None,
     in_front: Sequence[str] = (),
+    stop: int | None = None,
 ) -> Outcome:
     """Runs the target until its milestone, its own end or the limit, and leaves no process of it behind.
 
     `beside`, given the process id, is entered while the target runs (a sampler, say). `in_front`: a command that starts
-    the target's, given to it as its last arguments, and ends no later; the process id is its own.
+    the target's, given to it as its last arguments, and ends no later; the process id is its own. `stop`: a
+    descriptor; when it can be read, the target is ended as on Ctrl-C (which reaches no other thread than the main one).
 
     The target's output goes to `directory`/stdout.txt and stderr.txt. On Ctrl-C the tree is killed and the outcome's
     status is `interrupted`: what was recorded is kept. Raises OcrprofError where the command cannot be started.
@@ -92,7 +94,7 @@ def run_target(
         stack: tuple[str, ...] = ()
         try:
             with beside(process.pid) if beside is not None else contextlib.nullcontext():
-                status = _wait(process, pipe, deadline_ns=spawn_ns + int(timeout_seconds * 1e9))
+                status = _wait(process, pipe, stop=stop, deadline_ns=spawn_ns + int(timeout_seconds * 1e9))
                 end_ns = time.monotonic_ns()
             if status == "timed_out":
                 stack = stack_of(process.pid)
@@ -158,14 +160,16 @@ def _spawn(
         ) from error
 
 
-def _wait(process: subprocess.Popen[bytes], pipe: int, *, deadline_ns: int) -> RunStatus:
-    """Sleeps in the kernel until the target ends, says that it reached its milestone, or the time is up.
+def _wait(process: subprocess.Popen[bytes], pipe: int, *, stop: int | None, deadline_ns: int) -> RunStatus:
+    """Sleeps in the kernel until the target ends, says that it reached its milestone, it is stopped, or the time is up.
 
     Of several ranks on this machine each has to say so: the slowest one ends the run.
     """
     arrived: set[int] = set()
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
+    if stop is not None:
+        poll.register(stop, select.POLLIN)
     with contextlib.ExitStack() as stack:
         try:
             handle = os.pidfd_open(process.pid)
@@ -184,6 +188,8 @@ def _wait(process: subprocess.Popen[bytes], pipe: int, *, deadline_ns: int) -> R
                 return "reached"
             if any(descriptor == handle for descriptor, _ in events) or (handle is None and _has_ended(process.pid)):
                 return "ended_early"
+            if any(descriptor == stop for descriptor, _ in events):
+                return "interrupted"
 
 
 def _all_arrived(pipe: int, arrived: set[int]) -> bool:

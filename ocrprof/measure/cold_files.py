@@ -1,7 +1,7 @@
 """The files that a target reads at its start: evicted from the page cache, looked for there, and who holds them."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,10 +14,13 @@ _NUM_ATTEMPTS = 3
 
 
 class ColdFiles:
-    """What one run of the target has listed, and what is known of its pages. No process of the target may live."""
+    """What one run of the target has listed, and `more` files; what is known of their pages.
 
-    def __init__(self, directory: Path) -> None:
-        self._sizes = _files_of(directory)
+    No process of the target may live.
+    """
+
+    def __init__(self, directory: Path, *, more: Iterable[Path] = ()) -> None:
+        self._sizes = _files_of(directory, more=more)
         self._stayed: dict[Path, int] = {}
         self._read: dict[Path, int] = {}
         self._holders: list[FileHolder] = []
@@ -91,15 +94,11 @@ def _mapped_by(process: Path, names: Collection[str]) -> set[str]:
     return held
 
 
-def _files_of(directory: Path) -> dict[Path, int]:
+def _files_of(directory: Path, *, more: Iterable[Path]) -> dict[Path, int]:
     """What the processes of a run have listed, with sizes; links followed, so that no file counts twice."""
-    found: dict[Path, int] = {}
-    for listing in directory.glob("files-*.txt"):
-        for line in listing.read_bytes().splitlines():
-            path = Path(os.fsdecode(line)).resolve()
-            if path.is_file():
-                found[path] = path.stat().st_size
-    return found
+    listed = [line for listing in directory.glob("files-*.txt") for line in listing.read_bytes().splitlines()]
+    paths = {path.resolve() for path in (*(Path(os.fsdecode(line)) for line in listed), *more)}
+    return {path: path.stat().st_size for path in paths if path.is_file()}
 
 
 def _resident(files: Collection[Path]) -> dict[Path, int]:

@@ -29,10 +29,12 @@ def take_fingerprint(
     cwd: Path,
     launch: Mapping[str, Any],  # Any: JSON values
     reference: Mapping[str, float],
+    num_threads: int | None = None,
 ) -> Fingerprint:
     """This machine and the workload that `records` tell of. `launch`: to which milestone, with which limits.
 
-    `reference`: seconds of the fixed piece of work. What cannot be read is left out, and never compared.
+    `reference`: seconds of the fixed piece of work. `num_threads`: as in `equal_settings`. What cannot be read is left
+    out, and never compared.
     """
     config, info, devices = composed_config(records), _cpu_info(), gpus()
     versions: dict[str, str] = {}
@@ -51,7 +53,7 @@ def take_fingerprint(
             "smt": _read(_CPU / "smt/active"),
             "gpus": [gpu.name for gpu in devices],
             "gpu_driver": devices[0].driver if devices else None,
-            "threads": {name: value for name, value in equal_settings().items() if name.endswith("THREADS")},
+            "threads": {name: value for name, value in equal_settings(num_threads).items() if name.endswith("THREADS")},
         },
         treatment={
             "python": minor_version(records[0].python) if records else None,

@@ -79,6 +79,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
         load("calls").install(recorder, os.environ["OCRPROF_TIME_CALLS"])
     if os.environ.get("OCRPROF_LEVEL") == "full":
         load("access").install(recorder)
+    if "OCRPROF_DATA_FILES" in os.environ:
+        load("files").list_opened(recorder)
     if "OCRPROF_SAMPLED" in os.environ:
         role = "rank" if _role() == "main" and recorder.rank is not None else _role()
         load("sampling").await_sampler(recorder, role, os.environ["OCRPROF_SAMPLED"], run_dir)

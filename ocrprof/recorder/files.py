@@ -1,6 +1,7 @@
 """The files that this process has read to get where it is: of its modules, their bytecode, its shared objects.
 
-Written to a file of its own, one path a line, where the parent asked for it: it evicts them before a cold start.
+Written to a file of its own, one path a line, where the parent asked for it: it evicts them before a cold start. Data
+that the program opens to be read are listed too where that was asked for, as they are opened.
 """
 
 import os
@@ -9,6 +10,13 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any  # the arguments of audit events
+
+    from ocrprof.recorder.core import Recorder
+
+_ACCESS = os.O_WRONLY | os.O_RDWR
+_SYSTEM = ("/proc/", "/sys/", "/dev/")
+_OWN = os.path.dirname(os.path.abspath(__file__)) + "/"
 
 
 def write(run_dir: str) -> None:
@@ -16,6 +24,33 @@ def write(run_dir: str) -> None:
     paths = sorted({*_of_modules(), *_mapped()})
     with open("%s/files-%d.txt" % (run_dir, os.getpid()), "wb") as file:
         file.write(b"".join(os.fsencode(path) + b"\n" for path in paths if "\n" not in path))
+
+
+def list_opened(recorder: "Recorder") -> None:
+    """From now on adds what is opened to be read, here and in forked children, to files-opened.txt in the run's folder.
+
+    At once, because workers are often killed. Told by Python's audit event: what a C library opens is not seen.
+    """
+    # Appended to by all processes, each line in one write.
+    handle = os.open("%s/files-opened.txt" % recorder.run_dir, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    seen: set[str] = set()
+
+    def hear(event: str, args: "tuple[Any, ...]") -> None:
+        if event != "open":
+            return
+        # An exception here would make the audited call fail: there is none.
+        try:
+            path, flags = args[0], args[2]
+            if path is None or isinstance(path, int) or flags & _ACCESS == os.O_WRONLY or flags & os.O_TRUNC:
+                return
+            name = os.path.abspath(os.fsdecode(path))
+            if name not in seen and not name.startswith((*_SYSTEM, _OWN)) and "\n" not in name:
+                seen.add(name)
+                os.write(handle, os.fsencode(name) + b"\n")
+        except Exception as error:
+            recorder.note("%s: %s" % (type(error).__name__, error))
+
+    sys.addaudithook(hear)
 
 
 def _of_modules() -> "Iterator[str]":

@@ -9,6 +9,7 @@ from ocrprof.results.check_exact import packages_of
 from ocrprof.results.compare_words import value_text
 from ocrprof.results.model import (
     Budget,
+    CheckDesign,
     CheckReport,
     ExactChange,
     ExactItem,
@@ -19,7 +20,7 @@ from ocrprof.results.model import (
     MetricInfo,
     MetricSummary,
 )
-from ocrprof.units import format_seconds
+from ocrprof.units import format_bytes, format_seconds
 
 VERDICT_WORDS = {
     "regressed": "REGRESSED",
@@ -269,6 +270,7 @@ def design_line(report: CheckReport) -> str:
     told = [_MODES[design.mode]]
     if design.mode in ("against", "aa"):
         told.append(f"{num_pairs} of at most {design.num_pairs_max} pairs, seed {design.seed}")
+    told += conditions(design)
     if report.metrics:
         told.append(
             f"family-wise error at most {design.alpha * 100:g} %, fails from {share_text(design.min_effect)} on"
@@ -278,6 +280,31 @@ def design_line(report: CheckReport) -> str:
     if report.seconds:
         told.append(f"took {format_seconds(report.seconds)}")
     return " · ".join(told)
+
+
+def conditions(design: CheckDesign) -> list[str]:
+    """How the launches were timed where that is out of the ordinary: cold, or two at once."""
+    told = []
+    if design.cold and design.evicted_bytes is None:
+        told.append("cold, and no launch was timed")
+    elif design.cold:
+        size = f"{format_bytes(design.evicted_bytes or 0)} in {design.evicted_files} files"
+        told.append(f"cold: {size} left the page cache before each launch")
+    if design.duet == "parallel":
+        sets = " and ".join(_cpu_ranges(cpus) for cpus in design.cpu_sets)
+        told.append(f"parallel duet: both launches of a pair at once, on CPUs {sets} in turn")
+    return told
+
+
+def _cpu_ranges(cpus: Sequence[int]) -> str:
+    """`0-3,8` of 0, 1, 2, 3, 8."""
+    runs: list[list[int]] = []
+    for cpu in cpus:
+        if runs and cpu == runs[-1][-1] + 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def bad_launches(report: CheckReport) -> list[Launch]:

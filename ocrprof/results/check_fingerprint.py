@@ -12,6 +12,8 @@ Tier = Literal["refuse", "treatment", "warn"]
 _TIERS: tuple[Tier, ...] = ("refuse", "treatment", "warn")
 _MACHINE = ("cpu", "cpu_model", "cores_usable", "smt", "gpus", "gpu_driver", "cuda", "threads", "arch")
 """What times depend on, and sets of modules do not."""
+_CONDITIONS = ("cold", "duet")
+"""Of a launch: how it was timed, on which sets of modules do not depend either."""
 
 
 def make_fingerprint(
@@ -76,6 +78,8 @@ def differences(
             if name not in after or before[name] == after[name]:
                 continue
             told: Tier = "warn" if exact_only and name in (*_MACHINE, "config") else tier
+            if exact_only and name == "launch" and _unconditional(before[name]) == _unconditional(after[name]):
+                told = "warn"
             # The refusing tier of a comparison with a stored baseline: libraries belong to it unless they are tested.
             if tier == "treatment" and not deps_under_test:
                 told = "refuse"
@@ -92,6 +96,10 @@ def workload_hash(config: Mapping[str, Any]) -> str:  # Any: a composed configur
 def minor_version(version: str) -> str:
     """`3.11` of `3.11.7`."""
     return ".".join(re.findall(r"\d+", version)[:2])
+
+
+def _unconditional(launch: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    return {name: value for name, value in launch.items() if name not in _CONDITIONS}
 
 
 def _without_paths(value: Any) -> Any:  # Any: JSON values

@@ -46,7 +46,8 @@ def stored_session(report: AnyReport) -> StoredSession | None:
     if not isinstance(report, StartupReport):
         return None
     sha = report.environment.git_commit
-    launch = {"until": report.until, "probe": report.probe, "loop": None}
+    launch: dict[str, object] = {"until": report.until, "probe": report.probe, "loop": None}
+    launch |= {"cold": "without data"} if report.cache == "cold" else {}  # a check evicts what the program opens too
     total = f"time_to_{report.probe or report.until}".replace("-", "_")
     return StoredSession(
         launches=[

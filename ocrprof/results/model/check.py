@@ -31,7 +31,11 @@ class MetricInfo(Value):
 
 
 class Launch(Value):
-    """One fresh process of one arm. `pair` 0: a warm-up. `values` by metric."""
+    """One fresh process of one arm. `pair` 0: a warm-up. `values` by metric.
+
+    `position` in its pair: first (0) or second; of a parallel duet, on which of the two sets of CPUs. `covariates` of
+    the machine are those of the whole pair there.
+    """
 
     number: int
     arm: ArmName
@@ -145,13 +149,22 @@ class CheckDesign(Value):
 
     mode: Literal["against", "baseline", "exact", "aa"]
     seed: int
-    order: list[int] = Field(default=[], description="+1: the candidate came second in that pair")
+    order: list[int] = Field(
+        default=[], description="+1: the candidate came second in that pair; of a parallel duet, it had the second CPUs"
+    )
     num_pairs_first: int = 10
     num_pairs_max: int = 28
     alpha: float = 0.01
     min_effect: float = 0.05
     target_effect: float = 0.10
     rule: Literal["gate", "margin"] = "gate"
+    cold: bool = Field(default=False, description="what a timed launch reads left the page cache before it")
+    evicted_files: int | None = None
+    evicted_bytes: int | None = Field(default=None, description="of all files that a launch of either arm reads")
+    duet: Literal["interleaved", "parallel"] = Field(
+        default="interleaved", description="parallel: both launches of a pair at once, on CPUs of their own"
+    )
+    cpu_sets: list[list[int]] = Field(default=[], description="of a parallel duet, by the position of a launch")
     stopped_because: str | None = None
 
 
