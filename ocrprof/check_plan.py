@@ -9,6 +9,7 @@ from typing import Literal
 from ocrprof.errors import OcrprofError
 from ocrprof.plan import Milestone, check_counts, prove_writable
 from ocrprof.results.check_design import check_num_pairs
+from ocrprof.results.check_names import close_to, names_to_come, surely_unknown
 from ocrprof.target import Probe, Target
 
 CheckMode = Literal["against", "baseline", "aa", "alone"]
@@ -54,6 +55,7 @@ class CheckPlan:
     `mode` against: `ref` and the working tree, each in a worktree of its own; aa: HEAD twice; baseline: the working
     tree and the stored reports `baselines`; alone: the working tree, for budgets and forbidden imports only.
     `exact_only`: no statistics, one launch a state (a second where they differ). Effects are shares, 0.05 is 5 %.
+    `explain`: patterns of metrics whose verdicts are explained.
     `cold`: what a timed launch reads leaves the page cache before it. `duet` parallel: both launches of a pair at once.
     """
 
@@ -87,6 +89,7 @@ class CheckPlan:
     links: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     budgets: tuple[BudgetLimit, ...] = ()
+    explain: tuple[str, ...] = ()
     timeout_seconds: float
 
     def __post_init__(self) -> None:
@@ -94,6 +97,7 @@ class CheckPlan:
         self._check_mode()
         self._check_what()
         self._check_how()
+        self._check_explained()
         if not self.exact_only and self.mode in ("against", "aa"):
             check_num_pairs(self.num_pairs_first, self.num_pairs_max)
         for name, share in (
@@ -158,6 +162,19 @@ class CheckPlan:
                 "--cold cannot keep a budget that is a multiple of a bare import: that is timed with a warm page cache",
                 hint="give the limit in seconds",
             )
+
+    def _check_explained(self) -> None:
+        """Metrics that this check cannot have; others are known when it has measured."""
+        names = names_to_come(
+            until=self.until,
+            probe=self.probe,
+            loop=self.loop is not None,
+            exact_only=self.exact_only,
+            limited=(*(limit.metric for limit in self.budgets), *self.forbidden),
+        )
+        loop = self.loop is not None
+        for pattern in surely_unknown(self.explain, names, loop=loop, exact_only=self.exact_only):
+            raise OcrprofError(f"--explain {pattern}: this check has no such metric", hint=close_to(pattern, names))
 
 
 def parse_pairs(text: str) -> tuple[int, int]:

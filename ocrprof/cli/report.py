@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ocrprof.cli.check_options import Explain
 from ocrprof.cli.options import Export, Quiet, parse_formats, terminal_width, wants_color
 from ocrprof.errors import OcrprofError
 
@@ -18,6 +19,7 @@ def report(
         typer.Option("--output", "-o", metavar="DIR", help="Folder for the new pages.", show_default="DIR itself"),
     ] = None,
     export: Export = None,
+    explain: Explain = None,
     quiet: Quiet = False,
 ) -> None:
     """Judge a saved result and draw it again; measures nothing."""
@@ -32,6 +34,7 @@ def report(
     from ocrprof.renderers.pages import write_pages
     from ocrprof.renderers.sweep_workers import render_sweep
     from ocrprof.results.model import (
+    from ocrprof.results.check_names import require_explained
         AblationReport,
         BaselineReport,
         CheckReport,
@@ -49,6 +52,14 @@ def report(
     saved = judge(conclude(read) if isinstance(read, SweepReport) else read)
     folder = folder if folder.is_dir() else folder.parent
     output = output or folder
+    if explain:
+        if not isinstance(saved, CheckReport):
+            raise OcrprofError(
+                f"--explain: a report of kind {saved.kind} holds no verdicts on metrics",
+                hint="one of `ocrprof check` does",
+            )
+        saved = saved.model_copy(update={"explained": explain})
+        require_explained(saved)
     if isinstance(saved, StartupReport | BaselineReport):
         traces = export_traces(saved, folder, output=output, formats=formats)
     elif formats:

@@ -8,20 +8,19 @@ from ocrprof.check_plan import CheckPlan
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.measure.check_arms import Place, compile_files, origin_of, place_in, python_of, refuse_foreign
 from ocrprof.measure.check_here import measure_here
-from ocrprof.measure.check_launch import launch_of, steal_share
+from ocrprof.measure.check_launch import launch_of
 from ocrprof.measure.check_session import CheckSession, Stopped
 from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
 from ocrprof.measure.startup import Progress
 from ocrprof.measure.worktrees import Arm, Repository, notes_on, worktrees
 from ocrprof.results.check_design import draw_order, is_futile, resized_pairs
+from ocrprof.results.check_dropped import counted_launches
 from ocrprof.results.check_facts import without_unsteady
 from ocrprof.results.check_statistics import judge_pairs
 from ocrprof.results.check_values import describe_metrics
 from ocrprof.results.check_work import less_work
 from ocrprof.results.model import ArmName, CheckReport, ExactFacts, Launch
-
-_MAX_DROPPED_SHARE = 0.2
 
 
 def measure_check(plan: CheckPlan, *, progress: Progress) -> CheckReport:
@@ -205,23 +204,9 @@ def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, 
 
 
 def _timed(session: CheckSession) -> tuple[list[Launch], str | None]:
-    """The launches of whole pairs, without those pairs in which the hypervisor took more than `--drop-steal`; a note.
-
-    The rule looks at no time of the target's, and at both launches alike, so it cannot favour a side.
-    """
-    timed = [one for one in session.launches if one.pair > 0 and one.status == "reached"]
-    whole = {one.pair for one in timed if one.arm == "base"} & {one.pair for one in timed if one.arm == "candidate"}
-    most, note = session.plan.max_steal, None
-    stolen = {one.pair for one in timed if most is not None and steal_share(one) > most} & whole
-    if len(stolen) > _MAX_DROPPED_SHARE * len(whole):
-        note = (
-            f"the hypervisor took more than {most:.0%} of the time in {len(stolen)} of {len(whole)} pairs: too many to "
-            "be left out, so all of them count"
-        )
-        stolen = set()
-    elif stolen:
-        note = f"{len(stolen)} of {len(whole)} pairs are left out: the hypervisor took over {most:.0%} of their time"
-    return [one for one in timed if one.pair in whole - stolen], note
+    """The launches that count, and a note on those that do not."""
+    counted = counted_launches(session.launches, max_steal=session.plan.max_steal)
+    return counted.launches, counted.note
 
 
 def _describe(session: CheckSession) -> None:

@@ -12,6 +12,7 @@ from ocrprof.measure.worktrees import Repository
 from ocrprof.results.check_baseline import MIN_SESSIONS, REFERENCE, judge_sessions
 from ocrprof.results.check_facts import leave_out, without_unsteady
 from ocrprof.results.check_fingerprint import differences
+from ocrprof.results.check_session_explanation import session_figures
 from ocrprof.results.check_stored import StoredSession, stored_session
 from ocrprof.results.check_values import describe_metrics
 from ocrprof.results.model import ExactFacts, GitState, Launch
@@ -88,6 +89,7 @@ def _read(session: CheckSession) -> list[StoredSession]:
                 hint="a report of check, startup or baseline",
             )
         found.append(stored)
+        session.sessions.append(session_figures(stored.launches, created=stored.created, sha=stored.state.sha))
     session.base, session.base_fingerprint = (found[-1].state, found[-1].fingerprint) if found else (GitState(), None)
     return found
 

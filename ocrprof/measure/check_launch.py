@@ -221,11 +221,6 @@ def launch_of(plan: CheckPlan, until: str) -> dict[str, object]:
     }
 
 
-def steal_share(launch: Launch) -> float:
-    """Of the launch's time that the hypervisor gave to others; 0 where the kernel does not tell."""
-    return launch.covariates.get("stolen_seconds", 0.0) / max(launch.wall_seconds, 1e-9)
-
-
 def _covariates(outcome: Outcome, surroundings: Surroundings) -> dict[str, float]:
     """What may have disturbed a launch, as far as the kernel tells. Never used to choose launches by their time."""
     found: dict[str, float | None] = {

@@ -34,6 +34,7 @@ from ocrprof.results.model import (
     Launch,
     MetricInfo,
     MetricSummary,
+    SessionFigures,
 )
 
 _STATUS_WORDS = {
@@ -82,6 +83,7 @@ class CheckSession:
         self.fingerprint: Fingerprint | None = None
         self.base_fingerprint: Fingerprint | None = None
         self.mismatches: list[FingerprintField] = []
+        self.sessions: list[SessionFigures] = []
         self.base = GitState()
         self.candidate = GitState()
         self.design = CheckDesign(
@@ -93,6 +95,7 @@ class CheckSession:
             min_effect=plan.min_effect,
             target_effect=plan.target_effect,
             rule=plan.rule,
+            max_steal=plan.max_steal,
             cold=plan.cold,
             duet=plan.duet,
             cpu_sets=[sorted(cpus) for cpus in self.duet.cpu_sets] if self.duet is not None else [],
@@ -241,6 +244,8 @@ class CheckSession:
             metrics=self.metrics,
             exact=self.exact,
             facts=self.facts.get("candidate"),
+            sessions=self.sessions,
+            explained=list(plan.explain),
             budgets=budgets,
             verdict=verdict,
             exit_code=self._exit_code(verdict, refused=bool(refused)),

@@ -5,6 +5,7 @@ from typing import TextIO
 from ocrprof.renderers import figures
 from ocrprof.renderers import figures_check as facts
 from ocrprof.renderers.check_advice import next_steps
+from ocrprof.renderers.check_explained import explanation_lines
 from ocrprof.renderers.console_lines import paragraph, section, table_lines
 from ocrprof.renderers.places import keep_head, plain
 from ocrprof.renderers.terminal import Line, write_lines
@@ -34,6 +35,7 @@ def render_check(report: CheckReport, *, stream: TextIO, color: bool, width: int
         *section("Launches that failed", _bad_launches(report, width=width)),
         *section("Notes", _bullets([plain(note) for note in report.notes], width=width)),
         *section("What to do next", _bullets(next_steps(report), width=width)),
+        *explanation_lines(report, width=width),
         ("", ""),
         *paragraph(facts.last_line(report), width=width, style="title"),
     ]

@@ -15,6 +15,7 @@ from ocrprof.renderers.charts_check import (
     row_label,
 )
 from ocrprof.renderers.check_advice import next_steps
+from ocrprof.renderers.check_explained import explanation_sections
 from ocrprof.renderers.html_page import document, environment, header, output
 from ocrprof.renderers.markup import Html, code, contents, join, paragraph, prose, section, table, tag
 from ocrprof.renderers.places import place
@@ -56,6 +57,7 @@ def check_html(report: CheckReport) -> str:
         _strips(report),
         _power(report),
         _told(report),
+        *explanation_sections(report),
         _machines(report),
         _launches(report),
         environment(report),

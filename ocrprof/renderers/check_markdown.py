@@ -3,6 +3,7 @@
 from ocrprof.renderers import figures
 from ocrprof.renderers import figures_check as facts
 from ocrprof.renderers.check_advice import next_steps
+from ocrprof.renderers.check_explained import explanation_markdown
 from ocrprof.renderers.markdown_text import code, prose, stderr_block, table_block, words
 from ocrprof.results.model import CheckReport, MetricSummary
 
@@ -27,6 +28,7 @@ def check_markdown(report: CheckReport) -> str:
         _bullets("### What to do next", [prose(one) for one in next_steps(report)]),
         _metrics(report, "### Told, not judged", facts.not_gated(report)),
         _bullets("### Notes", [words(one) for one in report.notes]),
+        explanation_markdown(report),
         [words(facts.design_line(report)), "", words(figures.environment_line(report.environment))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

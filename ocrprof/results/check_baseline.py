@@ -16,16 +16,26 @@ MIN_SESSIONS = 8
 REFERENCE = "reference_seconds"
 """The value of a launch that is the time of a fixed workload run before it: how fast the machine was then."""
 
-_CERTAINTY = 0.95
+CERTAINTY = 0.95
+"""Of the interval, and of the bound that a metric has to stay below to be called ok."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Prediction:
-    """Where a new session of the same code would lie: `difference` of the new one from it, and its standard error."""
+class Prediction:
+    """Where a new session of the same code would lie: `difference` of the new one from it, and its standard error.
+
+    Of logarithms, above 0 worse. `center` and `deviation`: of the `num` stored sessions, less `kappa` times their
+    reference workload; `leverage` grows with the distance of the machine's speed today from theirs.
+    """
 
     difference: float
     error: float
     df: int
+    num: int
+    center: float
+    deviation: float
+    kappa: float = 0.0
+    leverage: float = 0.0
 
     def p(self, difference: float) -> float:
         """One-sided: how probable so large a difference, or a larger one, is for the same code."""
@@ -54,7 +64,7 @@ def judge_sessions(
     predictions = {
         info.name: found
         for info in infos
-        if info.kind in ("sampled", "bounded") and (found := _predict(info, sessions, now)) is not None
+        if info.kind in ("sampled", "bounded") and (found := predict(info, sessions, now)) is not None
     }
     gated = [info.name for info in infos if info.gated and info.name in predictions]
     slower = holm.adjusted({name: predictions[name].p(predictions[name].difference) for name in gated})
@@ -96,8 +106,11 @@ def reference_slope(logs: Sequence[float], references: Sequence[float]) -> float
     return min(max(linear_regression(references, logs).slope, 0.0), 1.0)
 
 
-def _predict(info: MetricInfo, sessions: Sequence[Mapping[str, float]], now: Mapping[str, float]) -> _Prediction | None:
-    """None below three sessions that have the metric, or where the new one lacks it."""
+def predict(info: MetricInfo, sessions: Sequence[Mapping[str, float]], now: Mapping[str, float]) -> Prediction | None:
+    """What stored sessions (each a `session_summary`) foretell of a new one.
+
+    None below three sessions that have the metric, or where the new one lacks it.
+    """
     known = [session for session in sessions if info.name in session]
     if len(known) < 3 or info.name not in now:
         return None
@@ -106,27 +119,41 @@ def _predict(info: MetricInfo, sessions: Sequence[Mapping[str, float]], now: Map
     new = sign * now[info.name]
     num = len(known)
     if REFERENCE not in now or any(REFERENCE not in session for session in known):
-        return _Prediction(difference=new - mean(logs), error=stdev(logs) * math.sqrt(1 + 1 / num), df=num - 1)
+        center, deviation = mean(logs), stdev(logs)
+        return Prediction(
+            difference=new - center,
+            error=deviation * math.sqrt(1 + 1 / num),
+            df=num - 1,
+            num=num,
+            center=center,
+            deviation=deviation,
+        )
     references = [sign * session[REFERENCE] for session in known]
     kappa = reference_slope(logs, references)
     rest = [log - kappa * reference for log, reference in zip(logs, references, strict=True)]
-    center = mean(references)
-    spread = sum((reference - center) ** 2 for reference in references)
-    distance = sign * now[REFERENCE] - center
+    speed = mean(references)
+    spread = sum((reference - speed) ** 2 for reference in references)
+    distance = sign * now[REFERENCE] - speed
     # One more parameter was fitted, and the farther the machine's speed today lies from that of the history, the less
     # is known of what it does (Draper and Smith, Applied Regression Analysis, section 3.1).
-    deviation = math.sqrt(sum((one - mean(rest)) ** 2 for one in rest) / (num - 2))
+    center = mean(rest)
+    deviation = math.sqrt(sum((one - center) ** 2 for one in rest) / (num - 2))
     leverage = distance**2 / spread if kappa > 0 and spread > 0 else 0.0
-    return _Prediction(
-        difference=new - kappa * sign * now[REFERENCE] - mean(rest),
+    return Prediction(
+        difference=new - kappa * sign * now[REFERENCE] - center,
         error=deviation * math.sqrt(1 + 1 / num + leverage),
         df=num - 2,
+        num=num,
+        center=center,
+        deviation=deviation,
+        kappa=kappa,
+        leverage=leverage,
     )
 
 
 def _figures(
     info: MetricInfo,
-    prediction: _Prediction,
+    prediction: Prediction,
     design: CheckDesign,
     *,
     num_gated: int,
@@ -134,7 +161,7 @@ def _figures(
     now: Mapping[str, float],
 ) -> MetricSummary:
     known = [session[info.name] for session in sessions if info.name in session]
-    reach = t_quantile((1 + _CERTAINTY) / 2, prediction.df) * prediction.error
+    reach = t_quantile((1 + CERTAINTY) / 2, prediction.df) * prediction.error
     bracket = t_quantile(1 - design.alpha / num_gated, prediction.df) + t_quantile(POWER, prediction.df)
     return MetricSummary(
         name=info.name,
@@ -179,7 +206,7 @@ def _too_few(num_sessions: int) -> str:
 
 
 def _verdict(
-    info: MetricInfo, prediction: _Prediction, summary: MetricSummary, design: CheckDesign, base_sha: str | None
+    info: MetricInfo, prediction: Prediction, summary: MetricSummary, design: CheckDesign, base_sha: str | None
 ) -> tuple[MetricVerdict, str | None]:
     if summary.n < MIN_SESSIONS:
         return "reported", _too_few(summary.n)
@@ -190,18 +217,18 @@ def _verdict(
             f"run `ocrprof check --against {base_sha or 'REF'}`"
         )
     theta, effect = prediction.difference, math.log1p(info.min_effect)
-    change = _change(info, summary.base_median or 0.0, theta)
+    change = change_of(info, summary.base_median or 0.0, theta)
     if summary.p_fw is not None and summary.p_fw <= design.alpha and theta >= effect and change >= info.floor:
         return "regressed", None
     gained = summary.p_fw_improved is not None and summary.p_fw_improved <= design.alpha
     if gained and -theta >= effect and -change >= info.floor:
         return "improved", None
-    bound = theta + t_quantile(_CERTAINTY, prediction.df) * prediction.error
-    if math.expm1(bound) < target or _change(info, summary.base_median or 0.0, bound) < info.floor:
+    bound = theta + t_quantile(CERTAINTY, prediction.df) * prediction.error
+    if math.expm1(bound) < target or change_of(info, summary.base_median or 0.0, bound) < info.floor:
         return "ok", None
     return "inconclusive", f"it may be slower by {100 * math.expm1(bound):.0f} %, which was not confirmed"
 
 
-def _change(info: MetricInfo, center: float, log_slowdown: float) -> float:
+def change_of(info: MetricInfo, center: float, log_slowdown: float) -> float:
     """In the metric's unit; above 0 worse."""
     return center * (math.expm1(log_slowdown) if info.direction == "lower" else -math.expm1(-log_slowdown))

@@ -8,7 +8,7 @@ from typing import Protocol
 from ocrprof.results.model import Budget, ExactFacts, Launch
 from ocrprof.results.signed_rank import interval
 
-_MIN_FOR_BOUND = 6
+MIN_FOR_BOUND = 6
 """Values below which there is no 95 % interval of their centre; then the median decides."""
 
 
@@ -46,7 +46,7 @@ def judge_budget(
             text=limit.text, limit=most, reason=f"nothing called {limit.metric} was measured: {', '.join(known)}"
         )
     value = counted if counted is not None else median(values)
-    bounds = interval(values, level=0.95) if counted is None and len(values) >= _MIN_FOR_BOUND else None
+    bounds = interval(values, level=0.95) if counted is None and len(values) >= MIN_FOR_BOUND else None
     lowest = bounds[0] if bounds is not None else value
     kept = lowest <= most if limit.inclusive else lowest < most
     told = f"{value:.4g} of {most:.4g}"

@@ -27,6 +27,7 @@ class StoredSession:
     facts: ExactFacts | None
     fingerprint: Fingerprint
     state: GitState
+    created: str
 
 
 def stored_session(report: AnyReport) -> StoredSession | None:
@@ -35,7 +36,11 @@ def stored_session(report: AnyReport) -> StoredSession | None:
         if report.fingerprint is None:
             return None
         return StoredSession(
-            launches=_candidates(report), facts=report.facts, fingerprint=report.fingerprint, state=report.candidate
+            launches=_candidates(report),
+            facts=report.facts,
+            fingerprint=report.fingerprint,
+            state=report.candidate,
+            created=report.created,
         )
     config = None
     if isinstance(report, BaselineReport):
@@ -58,6 +63,7 @@ def stored_session(report: AnyReport) -> StoredSession | None:
         facts=_facts(report),
         fingerprint=fingerprint_of_environment(report.environment, config=config, launch=launch),
         state=GitState(sha=sha.removesuffix("-dirty") if sha else None, dirty=bool(sha and sha.endswith("-dirty"))),
+        created=report.created,
     )
 
 
@@ -82,6 +88,8 @@ def portable(report: CheckReport) -> CheckReport:
             "launches": [one.model_copy(update={"stderr_tail": []}) for one in _candidates(report)],
             "headline": "a state to compare with",
             "notes": [],
+            "sessions": [],
+            "explained": [],
         }
     )
 

@@ -15,6 +15,7 @@ from ocrprof.results.model.bytecode import Compilation
 from ocrprof.results.model.calls import CallCounts, RepeatedCalls
 from ocrprof.results.model.check import (
     ArmName,
+    Attempt,
     Budget,
     CheckDesign,
     CheckReport,
@@ -30,6 +31,7 @@ from ocrprof.results.model.check import (
     MetricInfo,
     MetricSummary,
     MetricVerdict,
+    SessionFigures,
 )
 from ocrprof.results.model.compare import Breakdown, Cause, ChangedValue, ComparedFigure, ComparisonReport, Side
 from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo, Tool
@@ -116,6 +118,7 @@ __all__ = [
     "AnyReport",
     "Arm",
     "ArmName",
+    "Attempt",
     "BaselineReport",
     "Block",
     "Breakdown",
@@ -209,6 +212,7 @@ __all__ = [
     "Samples",
     "Saving",
     "Segment",
+    "SessionFigures",
     "SettingName",
     "Side",
     "Skew",

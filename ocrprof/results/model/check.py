@@ -44,6 +44,7 @@ class Launch(Value):
     started: str
     status: str
     exit_code: int | None = None
+    attempt: int | None = Field(default=None, description="the earlier attempt that it was measured in; None: this one")
     wall_seconds: float
     values: dict[str, float] = {}
     within: dict[str, list[float]] = Field(default={}, description="samples inside the launch; never replicates")
@@ -144,6 +145,27 @@ class GitState(Value):
     subject: str | None = None
 
 
+class Attempt(Value):
+    """An earlier attempt at the same check whose pairs count. `num_pairs` of it count; `order` is theirs."""
+
+    number: int
+    seed: int
+    created: str
+    num_pairs: int
+    order: list[int] = []
+    verdict: CheckVerdict
+
+
+class SessionFigures(Value):
+    """A stored session as it entered the judgement: its launches' medians (of logarithms) and means, by metric."""
+
+    created: str
+    sha: str | None = None
+    num_launches: int
+    medians: dict[str, float] = {}
+    means: dict[str, float] = {}
+
+
 class CheckDesign(Value):
     """How the launches were laid out and judged, fixed before the first of them."""
 
@@ -165,6 +187,9 @@ class CheckDesign(Value):
         default="interleaved", description="parallel: both launches of a pair at once, on CPUs of their own"
     )
     cpu_sets: list[list[int]] = Field(default=[], description="of a parallel duet, by the position of a launch")
+    max_steal: float | None = Field(default=None, description="share of a launch from which on its pair is left out")
+    attempt: int = Field(default=1, description="how many times this check was made, with this one")
+    attempts: list[Attempt] = []
     stopped_because: str | None = None
 
 
@@ -188,6 +213,8 @@ class CheckReport(Value):
     metrics: list[MetricSummary] = []
     exact: list[ExactChange] = []
     facts: ExactFacts | None = Field(default=None, description="of the candidate, for a later check against this file")
+    sessions: list[SessionFigures] = Field(default=[], description="the stored ones, as they were given")
+    explained: list[str] = Field(default=[], description="patterns of the metrics whose verdicts the pages explain")
     budgets: list[Budget] = []
     verdict: CheckVerdict
     exit_code: int

@@ -1,0 +1,91 @@
+"""How a verdict came about, on the terminal, in Markdown and on the page."""
+
+import io
+
+import pytest
+from check_reports import check_report
+from explained_checks import explained_check, session_check
+from golden import assert_golden
+from html_checks import fetched_by, read_page
+
+from ocrprof.renderers.check import render_check
+from ocrprof.renderers.check_explained import explanations
+from ocrprof.renderers.check_html import check_html
+from ocrprof.renderers.check_markdown import check_markdown
+from ocrprof.results.model import ExactFacts
+
+
+def on_terminal(report, *, width: int = 80) -> str:
+    stream = io.StringIO()
+    render_check(report, stream=stream, color=False, width=width)
+    return stream.getvalue()
+
+
+def explained_part(text: str) -> str:
+    return text[text.index("How the verdict on") :]
+
+
+REPORTS = {
+    "pairs": lambda: explained_check(max_steal=0.10),
+    "sessions": session_check,
+    "exact": lambda: explained_check(explained=("calls", "pandas")),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_steps_to_a_verdict_on_the_terminal_in_eighty_columns(name):
+    text = on_terminal(REPORTS[name]())
+    assert max(map(len, text.splitlines())) <= 80
+    assert_golden(f"check_explained_{name}_console.txt", explained_part(text))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_steps_to_a_verdict_in_markdown(name):
+    assert_golden(f"check_explained_{name}.md", check_markdown(REPORTS[name]()).partition("### How the")[2])
+
+
+def test_the_steps_to_a_verdict_on_the_page():
+    root = read_page(check_html(explained_check(explained=("time_to_*", "imports"))))
+    assert fetched_by(root) == []
+    sections = [one for one in root.all("section") if one.attributes.get("id", "").startswith("explain-")]
+    assert [one.one("h2").text.strip() for one in sections] == [
+        "How the verdict on time_to_first_step came about",
+        "How the verdict on imports came about",
+    ]
+    links = {one.attributes["href"] for one in root.all("a")}
+    assert {"#explain-1", "#explain-2"} <= links
+    lines = (" ".join(line.split()) for line in sections[0].text.splitlines())
+    assert_golden("check_explained_html.txt", "\n".join(line for line in lines if line) + "\n")
+
+
+def test_the_verdict_is_still_the_last_line():
+    report = explained_check()
+    assert on_terminal(report).splitlines()[-1].strip() in " ".join(("REGRESSED", report.headline))
+
+
+def test_nothing_is_explained_that_was_not_asked_for():
+    report = check_report()
+    assert explanations(report) == []
+    assert "How the verdict" not in on_terminal(report) + check_markdown(report) + check_html(report)
+
+
+def test_figures_that_do_not_follow_from_the_launches_are_called_so():
+    """The hand-made report's figures are not those of its launches."""
+    text = " ".join(on_terminal(check_report(explained=["time_to_first_step*"])).split())
+    assert "NOT AS IN THE REPORT, which says REGRESSED, +11.8 %" in text
+
+
+def test_members_with_the_longest_of_names_keep_to_the_width():
+    names = {".".join(["package"] * 30): "/".join(["folder"] * 30) + ".py:12"}
+    report = explained_check(explained=("modules",)).model_copy(update={"facts": ExactFacts(sets={"modules": names})})
+    for width in (80, 100):
+        assert max(map(len, on_terminal(report, width=width).splitlines())) <= width
+
+
+def test_a_long_set_is_folded_on_the_page_and_whole_in_it():
+    names = {f"package.m{number}": "train.py:1" for number in range(400)}
+    report = explained_check(explained=("modules",)).model_copy(update={"facts": ExactFacts(sets={"modules": names})})
+    page = check_html(report)
+    assert all(f"m{number}" in page for number in (0, 200, 399))
+    folded = [one for one in read_page(page).all("details") if "package." in one.text]
+    assert folded
