@@ -165,8 +165,8 @@ Duet = Annotated[
     DuetChoice,
     typer.Option(
         "--duet",
-        help="parallel: run both launches of a pair at once, each on half of the CPUs, in turn. Needs cores for twice "
-        "a launch's workers and OMP_NUM_THREADS, and no GPU.",
+        help="parallel: run both launches of a pair at once, each on half of the CPUs, swapped at random. Needs cores "
+        "for twice a launch's workers and OMP_NUM_THREADS, and no GPU.",
     ),
 ]
 

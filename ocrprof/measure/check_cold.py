@@ -68,12 +68,12 @@ def _once(sizes: Iterable[FileSize]) -> list[FileSize]:
 
 
 def _what_stayed(stayed: Sequence[FileSize], files: Sequence[FileSize]) -> str:
-    """`41.2 MiB of the 812 MiB that are read stay in the page cache (5.1 %): libc.so.6 2.1 MiB, …`."""
+    """`41.2 MiB of the 812 MiB in the files that are read stay in the page cache (5.1 %): libc.so.6 2.1 MiB, …`."""
     num_bytes, total = sum(one.bytes for one in stayed), sum(one.bytes for one in files)
     largest = sorted(stayed, key=lambda one: -one.bytes)
     names = ", ".join(f"{Path(one.path).name} {format_bytes(one.bytes)}" for one in largest[:_NUM_NAMED])
     return (
-        f"{format_bytes(num_bytes)} of the {format_bytes(total)} that it reads stay in the page cache "
+        f"{format_bytes(num_bytes)} of the {format_bytes(total)} in the files that are read stay in the page cache "
         f"({format_percent(num_bytes / total)}): {names}{', …' if len(largest) > _NUM_NAMED else ''}"
     )
 

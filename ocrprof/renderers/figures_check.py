@@ -292,7 +292,7 @@ def conditions(design: CheckDesign) -> list[str]:
         told.append(f"cold: {size} left the page cache before each launch")
     if design.duet == "parallel":
         sets = " and ".join(_cpu_ranges(cpus) for cpus in design.cpu_sets)
-        told.append(f"parallel duet: both launches of a pair at once, on CPUs {sets} in turn")
+        told.append(f"parallel duet: both launches of a pair at once, on CPUs {sets}, swapped by the order")
     return told
 
 

@@ -213,6 +213,6 @@ def test_pages_say_how_launches_were_timed():
         report.model_copy(update={"design": cold})
     )
     parallel = report.design.model_copy(update={"duet": "parallel", "cpu_sets": [[0, 1, 2, 8], [3]]})
-    assert "both launches of a pair at once, on CPUs 0-2,8 and 3 in turn" in design_line(
+    assert "both launches of a pair at once, on CPUs 0-2,8 and 3, swapped by the order" in design_line(
         report.model_copy(update={"design": parallel})
     )
