@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrprof
-from ocrprof.cli import ablate, baseline, check, compare, doctor, report, startup, sweep_workers
+from ocrprof.cli import ablate, baseline, check, compare, doctor, history, report, startup, sweep_workers
 from ocrprof.errors import ExitCode, OcrprofError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("sweep-workers")(sweep_workers.sweep_workers)
 app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
+app.add_typer(history.app, name="history")
 
 
 def _print_version(wanted: bool) -> None:

@@ -149,7 +149,7 @@ def bisect_hint(
         for line in _hint_lines(hint, commits, seconds=launch_seconds(sessions.lines)):
             print(line)
         beside = exact_beside(sessions.lines, change)
-        if hint.num_pairs is not None and beside is not None:
+        if hint.num_pairs is not None and beside is not None and len(commits or ()) != 1:
             print(f"quicker: {beside} changed there too, and is exact: ocrprof history bisect-hint {beside}\n")
     print("\n".join(hint.commands(command or sessions.lines[-1].argv, folder=sessions.lines[-1].folder)))
 

@@ -31,15 +31,17 @@ def report(
     from ocrprof.renderers.compare import render_comparison
     from ocrprof.renderers.console import render_baseline, render_startup
     from ocrprof.renderers.doctor import render_doctor
+    from ocrprof.renderers.history import render_history
     from ocrprof.renderers.pages import write_pages
     from ocrprof.renderers.sweep_workers import render_sweep
-    from ocrprof.results.model import (
     from ocrprof.results.check_names import require_explained
+    from ocrprof.results.model import (
         AblationReport,
         BaselineReport,
         CheckReport,
         ComparisonReport,
         DoctorReport,
+        HistoryReport,
         StartupReport,
         SweepReport,
     )
@@ -50,8 +52,6 @@ def report(
     formats = parse_formats(export)
     read = read_report(folder)
     saved = judge(conclude(read) if isinstance(read, SweepReport) else read)
-    folder = folder if folder.is_dir() else folder.parent
-    output = output or folder
     if explain:
         if not isinstance(saved, CheckReport):
             raise OcrprofError(
@@ -60,6 +60,8 @@ def report(
             )
         saved = saved.model_copy(update={"explained": explain})
         require_explained(saved)
+    folder = folder if folder.is_dir() else folder.parent
+    output = output or folder
     if isinstance(saved, StartupReport | BaselineReport):
         traces = export_traces(saved, folder, output=output, formats=formats)
     elif formats:
@@ -79,6 +81,8 @@ def report(
         render_check(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, ComparisonReport):
         render_comparison(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
+    elif isinstance(saved, HistoryReport):
+        render_history(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, SweepReport):
         render_sweep(saved, stream=sys.stdout, color=wants_color(), width=terminal_width())
     elif isinstance(saved, BaselineReport):

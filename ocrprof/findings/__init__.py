@@ -63,6 +63,7 @@ from ocrprof.results.model import (
     ComparisonReport,
     DoctorReport,
     Finding,
+    HistoryReport,
     StartupReport,
     SweepReport,
 )
@@ -152,6 +153,10 @@ def judge(report: ComparisonReport) -> ComparisonReport: ...
 def judge(report: SweepReport) -> SweepReport: ...
 
 
+@overload
+def judge(report: HistoryReport) -> HistoryReport: ...
+
+
 def judge(report: AnyReport) -> AnyReport:
     """The report with its findings, a start with its plan, a baseline with those of its start too.
 
@@ -164,8 +169,8 @@ def judge(report: AnyReport) -> AnyReport:
         return report.model_copy(update={"findings": judge_doctor(report)})
     if isinstance(report, AblationReport):
         return judge_ablation(report)
-    if isinstance(report, CheckReport | ComparisonReport):
-        return report  # its metrics, or its causes, are its verdict
+    if isinstance(report, CheckReport | ComparisonReport | HistoryReport):
+        return report  # its metrics, its causes or its changes are its verdict
     if isinstance(report, SweepReport):
         return report.model_copy(update={"findings": judge_sweep(report)})
     if report.startup is not None:

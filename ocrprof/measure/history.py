@@ -12,8 +12,9 @@ from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.startup import Progress
 from ocrprof.measure.worktrees import FOLDER, Repository, overlook
 from ocrprof.plan import HistoryPlan
+from ocrprof.results.change_points import fewest_values
 from ocrprof.results.check_values import require_names
-from ocrprof.results.history import history_line, is_reference, session_ref, unlike
+from ocrprof.results.history import history_line, is_measured, is_reference, session_ref, unlike
 from ocrprof.results.history_file import History, append_session, history_path, read_histories, read_history
 from ocrprof.results.history_report import headline, with_causes
 from ocrprof.results.history_series import LEVEL, WINDOW, build_series, metric_names
@@ -190,8 +191,20 @@ def report_history(sessions: Sessions, plan: HistoryPlan, *, cwd: Path, progress
         seed=plan.seed,
         series=series,
         headline=headline(series, refs),
-        notes=[*sessions.notes, *([] if frozen else ["no session may be compared with: each of them is flagged"])],
+        notes=[*sessions.notes, *_limits(lines, frozen)],
     )
+
+
+def _limits(lines: Sequence[HistoryLine], frozen: Sequence[int]) -> list[str]:
+    """What these sessions cannot tell."""
+    notes = [] if frozen else ["no session may be compared with: each of them is flagged"]
+    num, fewest = sum(map(is_measured, lines)), fewest_values(LEVEL)
+    if num < fewest:
+        notes.append(
+            f"{num} measured session{'s' if num != 1 else ''}: no change of a time can be sure before there are "
+            f"{fewest} (p {LEVEL:g}); exact metrics are told from the second on"
+        )
+    return notes
 
 
 def _chosen(histories: Sequence[History], wanted: str | None, *, cwd: Path) -> tuple[History, list[str]]:

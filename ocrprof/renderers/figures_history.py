@@ -53,7 +53,7 @@ def got_worse(report: HistoryReport) -> bool:
 
 
 def sessions_line(report: HistoryReport) -> str:
-    """`42 sessions from 2026-10-01 to 2026-11-22, in the order of their commits; 3 flagged: 2 dirty, 1 failed`."""
+    """`42 sessions from 2026-10-01 to 2026-11-22, in the order of their commits; kept out of …: 2 dirty, 1 failed`."""
     days = sorted(session.created[:10] for session in report.sessions)
     num = len(days)
     span = f"from {days[0]} to {days[-1]}" if days[0] != days[-1] else f"of {days[0]}"
@@ -64,7 +64,7 @@ def sessions_line(report: HistoryReport) -> str:
         return line
     counts = Counter(flag for session in flagged for flag in session.flags)
     told = ", ".join(f"{number} {flag.replace('_', ' ')}" for flag, number in counts.items())
-    return f"{line}; {len(flagged)} kept out of the references: {told}"
+    return f"{line}; kept out of the references: {told}"
 
 
 def machine_line(report: HistoryReport) -> str:
@@ -139,8 +139,13 @@ def hint_metric(group: ChangeGroup) -> str | None:
 
 
 def told_series(report: HistoryReport) -> tuple[list[Series], int]:
-    """What people look at: metrics that decide or changed; and how many others there are."""
-    chosen = [one for one in report.series if one.newest is not None and (one.info.gated or one.changes)]
+    """What people look at: metrics that decide or changed; and how many others there are.
+
+    Counts of what never happened are none of them.
+    """
+    chosen = [
+        one for one in report.series if one.newest is not None and (one.changes or (one.info.gated and any(one.values)))
+    ]
     return chosen, len(report.series) - len(chosen)
 
 

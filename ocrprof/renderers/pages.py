@@ -8,6 +8,8 @@ from ocrprof.renderers.check_markdown import check_markdown
 from ocrprof.renderers.compare_html import comparison_html
 from ocrprof.renderers.compare_markdown import comparison_markdown
 from ocrprof.renderers.doctor import doctor_markdown
+from ocrprof.renderers.history import history_markdown
+from ocrprof.renderers.history_html import history_html
 from ocrprof.renderers.html import baseline_html, startup_html
 from ocrprof.renderers.html_doctor import doctor_html
 from ocrprof.renderers.markdown import baseline_markdown, startup_markdown
@@ -20,6 +22,7 @@ from ocrprof.results.model import (
     CheckReport,
     ComparisonReport,
     DoctorReport,
+    HistoryReport,
     StartupReport,
     SweepReport,
 )
@@ -37,6 +40,8 @@ def write_pages(report: AnyReport, folder: Path) -> Path:
         markdown, html = check_markdown(report), check_html(report)
     elif isinstance(report, ComparisonReport):
         markdown, html = comparison_markdown(report), comparison_html(report)
+    elif isinstance(report, HistoryReport):
+        markdown, html = history_markdown(report), history_html(report)
     elif isinstance(report, SweepReport):
         markdown, html = sweep_markdown(report), sweep_html(report)
     elif isinstance(report, StartupReport):

@@ -19,6 +19,17 @@ _ROUNDING = 1e-9
 """Sums of the same distances in another order differ by less; such a permutation counts as equal."""
 
 
+def fewest_values(level: float) -> int:
+    """So many values a series needs before any change in it can have a p of `level`.
+
+    Of the ways to share n values out to two halves, two are as far apart as a perfect step.
+    """
+    num = 2 * MIN_SESSIONS
+    while 2 / math.comb(num, num // 2) > level:
+        num += 1
+    return num
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """The place of the first value after a change, and the p value of the permutation test."""

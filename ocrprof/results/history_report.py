@@ -47,7 +47,7 @@ def latest(series: Sequence[Series]) -> tuple[Series, ChangePoint] | None:
 
 
 def crept(series: Sequence[Series]) -> list[Series]:
-    """Metrics that decide and are worse than the frozen reference by the least effect, though no change was found.
+    """Metrics that decide and are worse than the frozen reference by effect and floor, though no change was found.
 
     The worst first. A single session is held against it, so the noise between sessions has to be exceeded too.
     """
@@ -60,7 +60,9 @@ def crept(series: Sequence[Series]) -> list[Series]:
             continue
         bound = math.log1p(one.info.min_effect)
         noise = _CREEP_STANDARD_ERRORS * (one.sd or 0.0) * math.sqrt(1 + 1 / frozen.num_sessions)
-        if math.log(frozen.ratio) > max(bound, noise):
+        now = one.values[one.newest] if one.newest is not None else None
+        change = 0.0 if now is None else abs(now - frozen.value)
+        if math.log(frozen.ratio) > max(bound, noise) and change >= one.info.floor:
             found.append((frozen.ratio, one))
     return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
 

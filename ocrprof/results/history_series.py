@@ -74,10 +74,10 @@ def exact_allowance(name: str, before: float) -> float:
 
 
 def pooled_sd(logs: Sequence[float], cuts: Sequence[int]) -> float | None:
-    """Standard deviation about the means of the pieces between the cuts; None where no piece has two values."""
+    """Standard deviation about the means of the pieces between the cuts; None below two degrees of freedom."""
     pieces = [logs[first:last] for first, last in pairwise([0, *cuts, len(logs)])]
     df = sum(len(piece) - 1 for piece in pieces)
-    if df < 1:
+    if df < 2:
         return None
     squares = sum((log - sum(piece) / len(piece)) ** 2 for piece in pieces for log in piece)
     return math.sqrt(squares / df)

@@ -18,6 +18,7 @@ from ocrprof.results.model import (
     CheckReport,
     ComparisonReport,
     DoctorReport,
+    HistoryReport,
     StartupReport,
     SweepReport,
 )
@@ -31,6 +32,7 @@ _KINDS: dict[str, type[AnyReport]] = {
     "ablate": AblationReport,
     "check": CheckReport,
     "compare": ComparisonReport,
+    "history": HistoryReport,
     "sweep-workers": SweepReport,
 }
 _ADAPTER: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)

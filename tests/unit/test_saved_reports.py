@@ -12,6 +12,7 @@ from ocrprof.renderers.check import render_check
 from ocrprof.renderers.compare import render_comparison
 from ocrprof.renderers.console import render_baseline, render_startup
 from ocrprof.renderers.doctor import render_doctor
+from ocrprof.renderers.history import render_history
 from ocrprof.renderers.markdown import MAX_STARTUP_LINES
 from ocrprof.renderers.pages import write_pages
 from ocrprof.renderers.sweep_workers import render_sweep
@@ -21,6 +22,7 @@ from ocrprof.results.model import (
     CheckReport,
     ComparisonReport,
     DoctorReport,
+    HistoryReport,
     StartupReport,
     SweepReport,
 )
@@ -37,6 +39,7 @@ DRAWN = {
     ComparisonReport: render_comparison,
     AblationReport: render_ablation,
     SweepReport: render_sweep,
+    HistoryReport: render_history,
 }
 
 

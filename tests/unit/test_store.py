@@ -100,5 +100,5 @@ def test_a_report_without_what_was_added_later_stays_readable(tmp_path):
 def test_the_schema_covers_both_kinds():
     schema = json_schema()
     assert schema["title"] == "ocrprof report, ocrprof/1"
-    assert {"StartupReport", "BaselineReport", "Finding", "LoopStatistics"} <= set(schema["$defs"])
+    assert {"StartupReport", "BaselineReport", "HistoryReport", "Finding", "LoopStatistics"} <= set(schema["$defs"])
     assert schema["$defs"]["StartupReport"]["properties"]["schema"]["const"] == "ocrprof/1"

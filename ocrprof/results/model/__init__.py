@@ -38,6 +38,16 @@ from ocrprof.results.model.context import Environment, Gpu, Observer, TargetInfo
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
 from ocrprof.results.model.finding import Finding
+from ocrprof.results.model.history import (
+    HISTORY_SCHEMA,
+    ChangePoint,
+    Flag,
+    HistoryLine,
+    HistoryReport,
+    Reference,
+    Series,
+    SessionRef,
+)
 from ocrprof.results.model.hydra import Calls, Composition, ConfigFile, Conversion, HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     Hop,
@@ -110,6 +120,7 @@ from ocrprof.results.model.write_back import (
 )
 
 __all__ = [
+    "HISTORY_SCHEMA",
     "PHASES",
     "SCHEMA",
     "AblationReport",
@@ -126,6 +137,7 @@ __all__ = [
     "CallCounts",
     "Calls",
     "Cause",
+    "ChangePoint",
     "ChangedValue",
     "CheckDesign",
     "CheckReport",
@@ -160,8 +172,11 @@ __all__ = [
     "Finding",
     "Fingerprint",
     "FingerprintField",
+    "Flag",
     "GitState",
     "Gpu",
+    "HistoryLine",
+    "HistoryReport",
     "Hop",
     "HotLine",
     "HydraFigures",
@@ -202,6 +217,7 @@ __all__ = [
     "RankFigures",
     "RankWait",
     "Recommendation",
+    "Reference",
     "RepeatedCalls",
     "Repeats",
     "Report",
@@ -212,7 +228,9 @@ __all__ = [
     "Samples",
     "Saving",
     "Segment",
+    "Series",
     "SessionFigures",
+    "SessionRef",
     "SettingName",
     "Side",
     "Skew",

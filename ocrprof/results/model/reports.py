@@ -25,6 +25,7 @@ from ocrprof.results.model.context import Environment, Observer, TargetInfo, Too
 from ocrprof.results.model.deprecations import DeprecatedModule
 from ocrprof.results.model.file_systems import LoadedFrom
 from ocrprof.results.model.finding import Finding
+from ocrprof.results.model.history import HistoryReport
 from ocrprof.results.model.hydra import HydraFigures, Instantiation
 from ocrprof.results.model.imports import (
     ImportConditions,
@@ -156,5 +157,5 @@ Report = StartupReport | BaselineReport
 """What is told of a target's runs."""
 
 
-AnyReport = Report | DoctorReport | AblationReport | CheckReport | SweepReport | ComparisonReport
+AnyReport = Report | DoctorReport | AblationReport | CheckReport | SweepReport | ComparisonReport | HistoryReport
 """What a report.json may hold."""
