@@ -58,7 +58,10 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
     session.base = repository.commit(plan.ref) if plan.ref is not None else head
     session.notes += notes_on(repository, session.base)
     if changed:
-        session.notes.append(f"the working tree differs from its commit in {len(changed)} files: {_some(changed)}")
+        plural = "s" if len(changed) > 1 else ""
+        session.notes.append(
+            f"the working tree differs from its commit in {len(changed)} file{plural}: {_some(changed)}"
+        )
     if session.duet is not None and plan.loop is not None:
         session.notes.append("peak_pss: memory that both arms map counts half for each of them while they run at once")
     session.progress("two worktrees are being made")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Literal
 
 from ocrprof.check_plan import CheckPlan
@@ -14,12 +15,14 @@ from ocrprof.measure.check_launch import Launcher, Measured, Turn
 from ocrprof.measure.environment import describe_tool
 from ocrprof.measure.import_time import time_import
 from ocrprof.measure.startup import Progress, describe_target, environment_of
+from ocrprof.measure.worktrees import Repository
 from ocrprof.records import ProcessRecords
 from ocrprof.results.check_budgets import judge_budget, judge_forbidden
 from ocrprof.results.check_exact import RULES, compare_facts
 from ocrprof.results.check_headline import headline, noise_sentence
 from ocrprof.results.check_statistics import overall_verdict
 from ocrprof.results.check_values import require_names
+from ocrprof.results.last_words import last_words
 from ocrprof.results.model import (
     ArmName,
     Budget,
@@ -155,10 +158,11 @@ class CheckSession:
         words = f"{who} {_STATUS_WORDS.get(launch.status, launch.status)} in launch {launch.number}"
         if launch.exit_code is not None:
             words += f", exit code {launch.exit_code}"
-        if launch.stderr_tail:
-            words += f": {launch.stderr_tail[-1]}"
-        if self.plan.mode != "baseline" and any(word in line for word in _ABSENT for line in launch.stderr_tail):
-            self.notes.append("files that git ignores are not in the worktrees: --link PATH links yours into both")
+        said = last_words(launch.stderr_tail)
+        if said:
+            words += f": {said}"
+        if self.plan.mode in ("against", "aa") and launch.status == "crashed":
+            self.notes += _note_on_ignored(self.plan, launch)
         code = ExitCode.TIMED_OUT if launch.status == "timed_out" else ExitCode.TARGET_FAILED
         return Stopped(words, verdict="failed", exit_code=code)
 
@@ -273,6 +277,21 @@ class CheckSession:
             case "inconclusive" if "inconclusive" in fail_on:
                 return ExitCode.INCONCLUSIVE
         return ExitCode.DONE
+
+
+def _note_on_ignored(plan: CheckPlan, launch: Launch) -> list[str]:
+    """That the worktrees hold nothing which git ignores: where there is such a thing, or a file was not found."""
+    linked = [Path(link) for link in plan.links]
+    ignored = [
+        name
+        for name in Repository.around(plan.target.cwd).ignored_paths()
+        if not any(Path(name).is_relative_to(link) for link in linked)
+    ]
+    if not ignored and not any(word in line for word in _ABSENT for line in launch.stderr_tail):
+        return []
+    named = ", ".join(ignored[:_NUM_NAMED]) + (", …" if len(ignored) > _NUM_NAMED else "")
+    there = f", so {named} {'is' if len(ignored) == 1 else 'are'} not there" if ignored else ""
+    return [f"what git ignores is not put into the worktrees{there}: --link PATH links yours into both"]
 
 
 def _names(facts: ExactFacts) -> Sequence[str]:

@@ -21,6 +21,7 @@ from ocrprof.results.config_source import (
     sections_without,
     sibling,
 )
+from ocrprof.results.last_words import last_words
 from ocrprof.results.mask import mask_text
 from ocrprof.results.model import ConfigKey, LoaderInfo, ProvenKey, SettingName
 from ocrprof.results.sweep_trial import chosen_loader
@@ -85,7 +86,8 @@ class Prover:
         asked = chosen_loader(records)
         problem = None
         if asked is None:
-            last = f": {mask_text(outcome.stderr_tail[-1])}" if outcome.stderr_tail else ""
+            said = last_words(outcome.stderr_tail)
+            last = f": {mask_text(said)}" if said else ""
             problem = f"it {_ENDINGS.get(outcome.status, 'ended')} before it came to that loader{last}"
         return Start(composition_of(records), asked, _uses_hydra(records), problem)
 

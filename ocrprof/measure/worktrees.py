@@ -18,6 +18,7 @@ FOLDER = ".ocrprof"
 _NAMES = ("a", "b")
 _OWN_REPORT = re.compile(r"(?:^|/)reports/[a-z-]+_\d{8}T\d{6}Z/")
 _MAX_COPIED_BYTES = 2**30
+_CACHE = re.compile(r"(?:^|/)(?:__pycache__|\.[\w-]*cache|[\w.-]+\.egg-info|[^/]+\.pyc)(?:/|$)")
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 
 
@@ -86,6 +87,19 @@ class Repository:
                 and not (out is not None and str((self.top / name).resolve()).startswith(out))
             }
         )
+
+    def ignored_paths(self, inside: str = ".") -> list[str]:
+        """Files and folders that git ignores, relative to `top`: each folder once, caches and environments left out."""
+        found = self.git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", "--", inside)
+        names = [name.rstrip("/") for name in found.split("\0") if name]
+        return [
+            name
+            for name in names
+            if not _CACHE.search(name)
+            and not name.startswith(f"{FOLDER}/")
+            and name != FOLDER
+            and not (self.top / name / "pyvenv.cfg").exists()
+        ]
 
     def tracked_files(self) -> frozenset[str]:
         """Relative to `top`, as the index has them."""
@@ -226,11 +240,16 @@ def _link(repository: Repository, folder: Path, links: Sequence[str]) -> None:
             raise OcrprofError(
                 f"--link {given}: no such path in {repository.top}", hint="paths are those of the repository"
             )
-        target = folder / source.relative_to(repository.top)
-        if target.exists():
+        inside = str(source.relative_to(repository.top))
+        # A folder of which git has a part, data/.gitkeep say: the rest of it is what is meant.
+        names = repository.ignored_paths(inside) if (folder / inside).exists() else [inside]
+        if not names:
             raise OcrprofError(f"--link {given}: git has it, so both worktrees hold it already", hint="leave it out")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(source)
+        for name in names:
+            target = folder / name
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(repository.top / name)
 
 
 def _remove(repository: Repository, places: Sequence[Path]) -> None:

@@ -13,6 +13,7 @@ from ocrprof.renderers.markup import paragraph as html_paragraph
 from ocrprof.renderers.markup import section as html_section
 from ocrprof.renderers.markup import table as html_table
 from ocrprof.renderers.terminal import Line, write_lines
+from ocrprof.results.last_words import last_words
 from ocrprof.results.model import AblationReport, Arm, Effect, Statistic
 from ocrprof.units import format_bytes, format_seconds
 
@@ -105,7 +106,8 @@ def notes(report: AblationReport) -> list[str]:
     for arm in report.arms:
         failed = [trial for trial in arm.trials if trial.status != "reached"]
         if failed:
-            tail = f": {failed[-1].stderr_tail[-1]}" if failed[-1].stderr_tail else ""
+            said = last_words(failed[-1].stderr_tail)
+            tail = f": {said}" if said else ""
             found.append(
                 f"{setting(arm)} ended {failed[-1].status.replace('_', ' ')} in round {failed[-1].round}{tail}"
             )

@@ -298,7 +298,17 @@ def test_ignored_data_are_linked_into_both_worktrees(repository):
     repository.write(**{"data/words.txt": "a"})
     done, report = repository.check("--against", "HEAD", *QUICK)
     assert done.returncode == 5
-    assert any("--link PATH" in note for note in report.notes)
+    assert any("so data is not there: --link PATH links yours into both" in note for note in report.notes)
+    done, _ = repository.check("--against", "HEAD", "--link", "data", *QUICK)
+    assert done.returncode == 0, done.stdout
+
+
+def test_of_a_folder_that_git_has_a_part_of_the_rest_is_linked(repository):
+    repository.write(**{"data/.gitkeep": ""})
+    repository.commit(
+        "data", **{"work.py": "open('data/words.txt').read()\n", ".gitignore": "data/*\n!data/.gitkeep\n"}
+    )
+    repository.write(**{"data/words.txt": "a"})
     done, _ = repository.check("--against", "HEAD", "--link", "data", *QUICK)
     assert done.returncode == 0, done.stdout
 
