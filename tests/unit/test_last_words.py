@@ -17,7 +17,7 @@ HYDRA = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack tr
              "    object_type=dict", "", HYDRA],
             "Key 'epoch' is not in struct",
         ),
-        (["torch.OutOfMemoryError: CUDA out of memory.", "[rank0]:[W1122 12:00:00] destroy_process_group() was missing"],
+        (["torch.OutOfMemoryError: CUDA out of memory.", "[rank0]:[W1122 12:00:00] no destroy_process_group()"],
          "torch.OutOfMemoryError: CUDA out of memory."),
         (["omegaconf.errors.ConfigAttributeError: Missing key lr", "    full_key: lr"],
          "omegaconf.errors.ConfigAttributeError: Missing key lr"),
