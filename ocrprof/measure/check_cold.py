@@ -50,16 +50,16 @@ class ColdArms:
         if refused:
             files = self._files[refused[0]]
             raise OcrprofError(
-                f"a launch of the {refused[0]} would not be cold: {_what_stayed(files.resident, files.sizes)}, and "
+                f"a launch of the {refused[0]} would not be cold: {_what_stayed(files.resident, files.sizes)}, where "
                 f"{format_percent(MAX_RESIDENT_SHARE)} may; {_whose(files.holders)}",
-                hint="end what holds them; an ocrprof in a Python of its own (uv tool install, pipx) shares no file "
-                "with it; or leave --cold out",
+                hint="end what maps them; an ocrprof in a Python of its own (uv tool install, pipx) shares no file "
+                "with the program; or leave --cold out",
                 exit_code=ExitCode.NOT_COMPARABLE,
             )
         stayed = _once(size for files in self._files.values() for size in files.resident)
         if self.note is None:
             holders = holders_of({Path(one.path): one.bytes for one in stayed})
-            self.note = f"{_what_stayed(stayed, self.sizes)}; {_whose(holders)}" if stayed else ""
+            self.note = f"{_what_stayed(stayed, self.sizes)}: {_largest(stayed)}; {_whose(holders)}" if stayed else ""
         return sum(one.bytes for one in stayed)
 
 
@@ -68,24 +68,29 @@ def _once(sizes: Iterable[FileSize]) -> list[FileSize]:
 
 
 def _what_stayed(stayed: Sequence[FileSize], files: Sequence[FileSize]) -> str:
-    """`41.2 MiB of the 812 MiB in the files that are read stay in the page cache (5.1 %): libc.so.6 2.1 MiB, …`."""
+    """`41.2 MiB of the 812 MiB in the files that are read stay in the page cache (5.1 %)`."""
     num_bytes, total = sum(one.bytes for one in stayed), sum(one.bytes for one in files)
-    largest = sorted(stayed, key=lambda one: -one.bytes)
-    names = ", ".join(f"{Path(one.path).name} {format_bytes(one.bytes)}" for one in largest[:_NUM_NAMED])
     return (
         f"{format_bytes(num_bytes)} of the {format_bytes(total)} in the files that are read stay in the page cache "
-        f"({format_percent(num_bytes / total)}): {names}{', …' if len(largest) > _NUM_NAMED else ''}"
+        f"({format_percent(num_bytes / total)})"
     )
 
 
+def _largest(stayed: Sequence[FileSize]) -> str:
+    largest = sorted(stayed, key=lambda one: -one.bytes)
+    names = ", ".join(f"{Path(one.path).name} {format_bytes(one.bytes)}" for one in largest[:_NUM_NAMED])
+    return f"{names}, …" if len(largest) > _NUM_NAMED else names
+
+
 def _whose(holders: Sequence[FileHolder]) -> str:
-    """`41.0 MiB are mapped by ocrprof itself, 12.3 MiB by pid 4711 (python train.py)`."""
+    """`mapped are 769 MiB by pid 4711 (python train.py), 22.1 MiB by ocrprof itself`."""
     if not holders:
         return "no process that we may look at maps them: this file system may ignore the request"
-    ours_first = sorted(holders, key=lambda one: not one.is_ocrprof)
-    told = ", ".join(f"{format_bytes(one.bytes)} by {_who(one)}" for one in ours_first[:_NUM_NAMED])
-    more = f" and {len(holders) - _NUM_NAMED} more processes" if len(holders) > _NUM_NAMED else ""
-    return f"mapped are {told}{more}"
+    own = [one for one in holders if one.is_ocrprof]
+    others = [one for one in holders if not one.is_ocrprof][: _NUM_NAMED - len(own)]
+    told = ", ".join(f"{format_bytes(one.bytes)} by {_who(one)}" for one in (*others, *own))
+    more = len(holders) - len(others) - len(own)
+    return f"mapped are {told}" + (f" and some by {more} more processes" if more else "")
 
 
 def _who(holder: FileHolder) -> str:

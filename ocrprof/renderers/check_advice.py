@@ -13,7 +13,7 @@ def next_steps(report: CheckReport) -> list[str]:
     found: list[str] = []
     if report.verdict == "failed":
         found.append(f"See what the arm printed above, and run it alone: `ocrprof startup --runs 1 -- {command}`.")
-    if report.verdict == "not_comparable":
+    if report.verdict == "not_comparable" and _is_of_another_state(report):
         found.append(
             "Measure both states here: `ocrprof check --baseline FILE --remeasure`, or `--against REF`; "
             "`--allow-mismatch` reports the figures without judging them."
@@ -30,6 +30,12 @@ def next_steps(report: CheckReport) -> list[str]:
     if any(budget.kept is False for budget in report.budgets):
         found.append("A budget is a limit that you set: raise it with `--budget`, or take out what breaks it.")
     return found
+
+
+def _is_of_another_state(report: CheckReport) -> bool:
+    """Whether what was stored is why; what else stands in the way tells in a note what to do."""
+    missing = any(one.verdict == "missing" for one in (*report.metrics, *report.exact))
+    return bool(report.mismatches) or missing
 
 
 def _about_exact(report: CheckReport, command: str) -> list[str]:

@@ -6,7 +6,7 @@ import select
 from pathlib import Path
 
 import pytest
-from check_reports import check_report
+from check_reports import check_report, incomparable_check
 from recorded import process
 from test_check_plan import plan
 
@@ -17,6 +17,7 @@ from ocrprof.measure.check_duet import Duet, cores_of, halve, most_at_once, pars
 from ocrprof.measure.check_launch import launch_of
 from ocrprof.measure.child import Outcome
 from ocrprof.records import Memory
+from ocrprof.renderers.check_advice import next_steps
 from ocrprof.renderers.figures_check import design_line
 from ocrprof.results.check_fingerprint import differences, make_fingerprint
 
@@ -216,3 +217,10 @@ def test_pages_say_how_launches_were_timed():
     assert "both launches of a pair at once, on CPUs 0-2,8 and 3, swapped by the order" in design_line(
         report.model_copy(update={"design": parallel})
     )
+
+
+def test_another_state_is_measured_again_only_where_a_stored_one_is_in_the_way():
+    refused = incomparable_check()
+    assert "--remeasure" in " ".join(next_steps(refused))
+    # As where a launch could not be cold: a note tells what to do.
+    assert next_steps(refused.model_copy(update={"mismatches": []})) == []
