@@ -34,8 +34,8 @@ def next_steps(report: CheckReport) -> list[str]:
 
 def _is_of_another_state(report: CheckReport) -> bool:
     """Whether what was stored is why; what else stands in the way tells in a note what to do."""
-    missing = any(one.verdict == "missing" for one in (*report.metrics, *report.exact))
-    return bool(report.mismatches) or missing
+    verdicts = [*(metric.verdict for metric in report.metrics), *(change.verdict for change in report.exact)]
+    return bool(report.mismatches) or "missing" in verdicts
 
 
 def _about_exact(report: CheckReport, command: str) -> list[str]:
