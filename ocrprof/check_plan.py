@@ -10,6 +10,7 @@ from ocrprof.errors import OcrprofError
 from ocrprof.plan import Milestone, check_counts, prove_writable
 from ocrprof.results.check_design import check_num_pairs
 from ocrprof.results.check_names import close_to, names_to_come, surely_unknown
+from ocrprof.results.history_file import SUFFIX
 from ocrprof.target import Probe, Target
 
 CheckMode = Literal["against", "baseline", "aa", "alone"]
@@ -126,6 +127,11 @@ class CheckPlan:
             )
         if self.update_baseline and self.mode != "baseline":
             raise OcrprofError("--update-baseline needs to know the file", hint="name it: --baseline FILE")
+        if self.update_baseline and any(path.suffix == SUFFIX for path in self.baselines):
+            raise OcrprofError(
+                "--update-baseline writes a report, and would write over a history",
+                hint="`ocrprof history add REPORT` adds this session to it",
+            )
         if self.update_baseline and len(self.baselines) > 1:
             raise OcrprofError("--update-baseline writes one file", hint="give one --baseline")
 

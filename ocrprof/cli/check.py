@@ -194,6 +194,7 @@ def _write(report: "CheckReport", plan: "CheckPlan", *, formats: "tuple[CheckFor
     from ocrprof.renderers.check import render_check
     from ocrprof.renderers.check_outputs import write_check_outputs
     from ocrprof.results.check_stored import portable
+    from ocrprof.results.history_file import SUFFIX
     from ocrprof.results.store import write_text
 
     written = write_check_outputs(report, plan.output, formats=formats, environ=os.environ, stream=sys.stdout)
@@ -204,7 +205,7 @@ def _write(report: "CheckReport", plan: "CheckPlan", *, formats: "tuple[CheckFor
     if plan.update_baseline and report.verdict != "failed" and not report.interrupted:
         path = write_text(portable(report).model_dump_json(by_alias=True, indent=1) + "\n", plan.baselines[0])
         print(f"baseline written: {path}; commit it: git add {shlex.quote(str(path))}", file=sys.stderr)
-    elif report.verdict == "regressed" and plan.mode == "baseline":
+    elif report.verdict == "regressed" and plan.mode == "baseline" and plan.baselines[-1].suffix != SUFFIX:
         again = f"ocrprof check --baseline {shlex.quote(str(plan.baselines[-1]))} --update-baseline"
         print(
             f"meant? the same command with --update-baseline ({again} …) takes this state for the new one",

@@ -46,7 +46,8 @@ Baselines = Annotated[
     typer.Option(
         "--baseline",
         metavar="FILE",
-        help="Compare with this stored report of check, startup or baseline. Repeat for more sessions: eight and "
+        help="Compare with this stored report of check, startup or baseline, or with the last sessions of this history "
+        "(.jsonl). Repeat for more sessions: eight and "
         "more let times be judged.",
         show_default="none",
     ),

@@ -229,8 +229,13 @@ def _some(names: Sequence[str], most: int = 4) -> str:
 
 def recorded_commit(baseline: Path) -> str:
     """The commit that a stored report was measured at, for `--remeasure`. Raises OcrprofError where it tells none."""
+    from ocrprof.results.history_file import SUFFIX
     from ocrprof.results.store import read_report
 
+    if baseline.suffix == SUFFIX:
+        raise OcrprofError(
+            f"{baseline} is a history of many commits", hint="--against REF names the one to measure again"
+        )
     stored = read_report(baseline)
     sha = stored.candidate.sha if isinstance(stored, CheckReport) else stored.environment.git_commit
     dirty = stored.candidate.dirty if isinstance(stored, CheckReport) else bool(sha and sha.endswith("-dirty"))

@@ -1,6 +1,7 @@
 """Measures one state, the working tree as it is, against stored reports or against limits alone."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.measure.check_arms import Place, equal_settings
@@ -15,6 +16,8 @@ from ocrprof.results.check_fingerprint import differences
 from ocrprof.results.check_session_explanation import session_figures
 from ocrprof.results.check_stored import StoredSession, stored_session
 from ocrprof.results.check_values import describe_metrics
+from ocrprof.results.history import rolling, session_of_line
+from ocrprof.results.history_file import SUFFIX, read_history
 from ocrprof.results.model import ExactFacts, GitState, Launch
 from ocrprof.results.store import read_report
 
@@ -35,7 +38,7 @@ def measure_here(session: CheckSession) -> None:
     )
     if stored:
         _refuse_unlike(session, stored)
-        _compare_facts(session, place, stored[-1])
+        _compare_facts(session, place, next((one for one in reversed(stored) if one.facts is not None), stored[-1]))
     session.time_references(place)
     if plan.exact_only:
         return
@@ -79,19 +82,46 @@ def _here(session: CheckSession) -> tuple[Place, GitState]:
 
 
 def _read(session: CheckSession) -> list[StoredSession]:
-    found = []
+    found: list[StoredSession] = []
     for path in session.plan.baselines:
-        report = read_report(path)
-        stored = stored_session(report)
-        if stored is None:
-            raise OcrprofError(
-                f"{path} is a {report.kind} report, with nothing that a check could compare",
-                hint="a report of check, startup or baseline",
-            )
-        found.append(stored)
-        session.sessions.append(session_figures(stored.launches, created=stored.created, sha=stored.state.sha))
+        found += _sessions_of(session, path) if path.suffix == SUFFIX else [_session_of(path)]
+    session.sessions += [session_figures(one.launches, created=one.created, sha=one.state.sha) for one in found]
     session.base, session.base_fingerprint = (found[-1].state, found[-1].fingerprint) if found else (GitState(), None)
     return found
+
+
+def _session_of(path: Path) -> StoredSession:
+    report = read_report(path)
+    stored = stored_session(report)
+    if stored is None:
+        raise OcrprofError(
+            f"{path} is a {report.kind} report, with nothing that a check could compare",
+            hint="a report of check, startup or baseline, or a history",
+        )
+    return stored
+
+
+def _sessions_of(session: CheckSession, path: Path) -> list[StoredSession]:
+    """The rolling reference of a history: its last sessions without a flag, with the libraries of the newest of them.
+
+    Where other libraries are what is tested, with any.
+    """
+    history = read_history(path)
+    chosen = rolling(sorted(history.lines, key=lambda line: line.created))
+    if not chosen:
+        raise OcrprofError(
+            f"{path} holds no session to compare with: each of its {len(history.lines)} is flagged",
+            hint="`ocrprof history report` says how",
+        )
+    if not session.plan.deps_under_test:
+        chosen = [line for line in chosen if line.treatment == chosen[-1].treatment]
+    session.notes += [f"the last {len(chosen)} of {len(history.lines)} sessions of {path.name}", *history.notes]
+    if session.plan.exact_only:
+        raise OcrprofError(
+            f"--exact needs to know what a launch did, and {path} holds numbers",
+            hint="--baseline REPORT, --against REF",
+        )
+    return [session_of_line(line, refuse=history.refuse) for line in chosen]
 
 
 def _refuse_unlike(session: CheckSession, stored: Sequence[StoredSession]) -> None:

@@ -101,9 +101,9 @@ def bisect_hint(report: HistoryReport, lines: Sequence[HistoryLine], series: Ser
         )
     num = max(num + num % 2, MIN_PAIRS)
     options = (
-        "--metrics", series.info.name, "--pairs", f"{num}:{num}", "--min-effect", f"{100 * step / 2:.3g}%",
-        "--target", f"{100 * step:.3g}%", "--fail-on", "inconclusive",
-    )  # fmt: skip
+        *("--metrics", series.info.name, "--pairs", f"{num}:{num}", *_timing_options(report.launch)),
+        *("--min-effect", f"{100 * step / 2:.3g}%", "--target", f"{100 * step:.3g}%", "--fail-on", "inconclusive"),
+    )
     return BisectHint(
         metric=series.info.name,
         good=good,
@@ -181,6 +181,12 @@ def _launch_options(launch: dict[str, Any]) -> tuple[str, ...]:  # Any: JSON val
             *(("--val-batches", str(batches)) if batches is not None else ()),
         )  # fmt: skip
     return ("--until", str(launch["until"])) if launch.get("until") else ()
+
+
+def _timing_options(launch: dict[str, Any]) -> tuple[str, ...]:  # Any: JSON values
+    """How launches are timed, where that is out of the ordinary."""
+    duet = ("--duet", str(launch["duet"])) if launch.get("duet") else ()
+    return ("--cold", *duet) if launch.get("cold") else duet
 
 
 def _pair_noise(lines: Sequence[HistoryLine], series: Series) -> tuple[float, str]:
