@@ -52,9 +52,13 @@ def sessions_chart(
     levels: Sequence[Level],
     changes: Sequence[ChangeMark],
     value_text: Callable[[float], str],
+    unit: float,
     label: str,
 ) -> Html:
-    """The picture; `ends` name the first and the last place. The axis does not begin at zero."""
+    """The picture; `ends` name the first and the last place. The axis does not begin at zero.
+
+    `unit`: its ticks are round multiples of it.
+    """
     low, high = _range([*(dot.value for dot in dots), *(level.value for level in levels)])
 
     def x(place: float) -> str:
@@ -63,7 +67,8 @@ def sessions_chart(
     def y(value: float) -> str:
         return percent(1 - (value - low) / (high - low))
 
-    marks = [tick for tick in ticks(high, num=max(4, round(4 * high / (high - low)))) if tick >= low]
+    steps = ticks(high / unit, num=max(4, round(4 * high / (high - low))))
+    marks = [step * unit for step in steps if step * unit >= low]
     grid = [tag("line", x1="0", x2="100%", y1=y(value), y2=y(value), class_="grid") for value in marks]
     counted = [dot for dot in dots if not dot.hollow]
     joined = [

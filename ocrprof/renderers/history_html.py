@@ -13,6 +13,7 @@ from ocrprof.results.model import ChangePoint, HistoryReport, Series, SessionRef
 
 _COLORS = {"regression": "red", "improvement": "green", "change": "violet"}
 _LEVEL_COLORS = {"frozen": "violet", "rolling": "teal"}
+_MIB = 2.0**20
 
 
 def history_html(report: HistoryReport) -> str:
@@ -112,6 +113,7 @@ def _chart(series: Series, report: HistoryReport) -> Html:
         levels=levels,
         changes=[_mark(series, change, report) for change in series.changes],
         value_text=lambda value: value_text(value, unit),
+        unit=_MIB if unit == "bytes" else 1.0,
         label=f"{series.info.name} over {len(sessions)} sessions",
     )
     return join(tag("h3", code(metric_name(series.info.name))), picture)
