@@ -52,7 +52,8 @@ def compare_facts(
     unsteady = {*base.unsteady, *candidate.unsteady}
     changes = []
     for name in sorted(base.sets.keys() | candidate.sets.keys()):
-        change = _set_change(name, base.sets.get(name), candidate.sets.get(name), _rule(name, allowances))
+        rule = _rule(name, allowances, of_set=True)
+        change = _set_change(name, base.sets.get(name), candidate.sets.get(name), rule)
         changes.append(_as_told(change) if name in unsteady else change)
     for name in sorted(base.counts.keys() | candidate.counts.keys()):
         change = _counts_change(name, base.counts.get(name), candidate.counts.get(name), _rule(name, allowances))
@@ -63,11 +64,13 @@ def compare_facts(
     return changes
 
 
-def _rule(name: str, allowances: Mapping[str, float] | None) -> ExactRule:
+def _rule(name: str, allowances: Mapping[str, float] | None, *, of_set: bool = False) -> ExactRule:
+    """With an allowance, what is only told otherwise may fail too: more, and of a set (a configuration) another one."""
     rule = RULES.get(name, _TOLD)
     if allowances is None or name not in allowances:
         return rule
-    return ExactRule(worse="more" if rule.worse == "never" else rule.worse, allowed=allowances[name])
+    told: Worse = "new" if of_set else "more"
+    return ExactRule(worse=told if rule.worse == "never" else rule.worse, allowed=allowances[name])
 
 
 def _set_change(
@@ -193,7 +196,8 @@ def _some(names: Sequence[str], most: int = 3) -> str:
 def exact_sentence(change: ExactChange) -> str:
     """`+412 modules: pandas, numpy, …, first imported at ocr/data.py:3`, or `parameters 1200 → 1300`.
 
-    Dotted names are told by their first part, the most frequent first; the place is that of the first of them.
+    Modules are told by their package, the largest first, and other members by their names; the place is that of the
+    first of them.
     """
     words = change.name.replace("_", " ")
     if not change.num_added and not change.num_removed:
@@ -203,12 +207,13 @@ def exact_sentence(change: ExactChange) -> str:
     sign, number, items = ("+", change.num_added, change.added) if change.added else (
         "−", change.num_removed, change.removed
     )  # fmt: skip
-    tops = packages_of(items)
+    of_imports = "module" in change.name or "package" in change.name
+    tops = packages_of(items) if of_imports else {item.name: [item] for item in items}
     sentence = f"{sign}{number} {words if number != 1 else words.removesuffix('s')}: {_some(list(tops))}"
     place = next((item.location for item in tops[next(iter(tops))] if item.location is not None), None)
     if place is None or not change.added:
         return sentence
-    verb = "imported" if "module" in change.name or "package" in change.name else "seen"
+    verb = "imported" if of_imports else "seen"
     return f"{sentence}, first {verb} at {place.file}:{place.line}"
 
 

@@ -53,6 +53,14 @@ def test_the_caller_may_allow_more_or_nothing():
     assert changed(base, candidate, allowances={"parameters": 0})["parameters"].verdict == "regressed"
 
 
+def test_of_a_set_that_is_only_told_an_allowance_forbids_another_member_too():
+    """A configuration is one member, its hash: its number never grows."""
+    base, candidate = ExactFacts(sets={"config": {"sha256:a": None}}), ExactFacts(sets={"config": {"sha256:b": None}})
+    assert changed(base, candidate)["config"].verdict == "changed"
+    assert changed(base, candidate, allowances={"config": 0})["config"].verdict == "regressed"
+    assert changed(base, base, allowances={"config": 0})["config"].verdict == "ok"
+
+
 def test_a_new_eager_package_is_a_regression_even_where_another_went():
     one = changed(
         ExactFacts(sets={"eager_packages": modules("torch", "wandb")}),
@@ -146,3 +154,11 @@ def test_a_logged_value_that_is_no_number_equals_itself():
     base = ExactFacts(values={"logged.loss": float("nan")})
     assert changed(base, base)["logged.loss"].verdict == "ok"
     assert changed(base, ExactFacts(values={"logged.loss": 1.0}))["logged.loss"].verdict == "changed"
+
+
+def test_members_that_are_no_modules_are_told_by_their_whole_names():
+    base = ExactFacts(counts={"calls": {"train.py:read": 1}, "instantiations": {"collections.Counter (a)": 1}})
+    candidate = ExactFacts(counts={"calls": {"train.py:read": 3}, "instantiations": {"collections.Counter (a)": 2}})
+    found = changed(base, candidate)
+    assert exact_sentence(found["calls"]) == "+2 calls: train.py:read"
+    assert exact_sentence(found["instantiations"]) == "+1 instantiation: collections.Counter (a)"
