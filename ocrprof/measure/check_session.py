@@ -132,11 +132,12 @@ class CheckSession:
         """Both launches of a pair at once, kept; raises as `launch` does. Their positions are those of their CPUs."""
         turns = [Turn(place=place, arm=arm, pair=pair, position=number) for number, (place, arm) in enumerate(sides)]
         measured, interrupted = self.launcher.run_both(turns)
-        self.launches += [one.launch for one in measured]
+        failed = [one for one in measured if one.launch.status not in ("reached", "interrupted")]
+        for launch in (one.launch for one in measured):
+            ended_by_other = bool(failed) and not interrupted and launch.status == "interrupted"
+            self.launches.append(launch.model_copy(update={"status": "ended_with_the_other"} if ended_by_other else {}))
         if interrupted:
             raise KeyboardInterrupt
-        # What was ended because the other one failed tells nothing of itself.
-        failed = [one for one in measured if one.launch.status not in ("reached", "interrupted")]
         if failed:
             raise self._failure(min(failed, key=lambda one: one.outcome.end_ns).launch)
         self.records = measured[-1].records or self.records

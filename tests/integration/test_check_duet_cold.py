@@ -152,7 +152,7 @@ def test_the_arm_that_crashes_ends_the_other_and_is_named(tmp_path):
     done, report = meeting.check("--against", "HEAD", "--seed", str(SEED))
     assert done.returncode == report.exit_code == 5, done.stdout + done.stderr
     base, candidate = timed(report)
-    assert (base.status, candidate.status) == ("crashed", "interrupted")
+    assert (base.status, candidate.status) == ("crashed", "ended_with_the_other")
     assert f"the base (HEAD) crashed in launch {base.number}, exit code 3" in report.headline
     assert meeting.nobody_is_left()
 
