@@ -73,14 +73,17 @@ def exact_allowance(name: str, before: float) -> float:
     return 0.0 if rule is None else max(rule.allowed, rule.allowed_share * before)
 
 
-def pooled_sd(logs: Sequence[float], cuts: Sequence[int]) -> float | None:
-    """Standard deviation about the means of the pieces between the cuts; None below two degrees of freedom."""
+def noise_sd(logs: Sequence[float], cuts: Sequence[int]) -> float | None:
+    """Standard deviation of single sessions, of the pieces between the cuts; None below two differences.
+
+    From the differences of neighbours, which a slow drift hardly moves (von Neumann and others, "The Mean Square
+    Successive Difference", Annals of Mathematical Statistics 12, 1941).
+    """
     pieces = [logs[first:last] for first, last in pairwise([0, *cuts, len(logs)])]
-    df = sum(len(piece) - 1 for piece in pieces)
-    if df < 2:
+    steps = [after - before for piece in pieces for before, after in pairwise(piece)]
+    if len(steps) < 2:
         return None
-    squares = sum((log - sum(piece) / len(piece)) ** 2 for piece in pieces for log in piece)
-    return math.sqrt(squares / df)
+    return math.sqrt(sum(step * step for step in steps) / (2 * len(steps)))
 
 
 def _series(
@@ -141,7 +144,7 @@ def _sampled_changes(
     places = [place for place, line in enumerate(lines) if logs[place] is not None and is_measured(line)][-WINDOW:]
     known = [log for place in places if (log := logs[place]) is not None]
     splits = find_splits(known, level=LEVEL, seed=seed)
-    sd = pooled_sd(known, [split.index for split in splits])
+    sd = noise_sd(known, [split.index for split in splits])
     splits = _large(info, known, splits)
     bounds = [0, *(split.index for split in splits), len(known)]
     changes = []

@@ -95,7 +95,7 @@ class Series(Value):
 
     info: MetricInfo
     values: list[float | None]
-    sd: float | None = Field(default=None, description="of the logarithms between sessions, without the changes")
+    sd: float | None = Field(default=None, description="of the logarithms between sessions, without changes and drift")
     newest: int | None = Field(default=None, description="the session that is held against the references")
     references: list[Reference] = []
     changes: list[ChangePoint] = []
