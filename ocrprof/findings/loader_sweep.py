@@ -66,6 +66,7 @@ def knee(report: SweepReport) -> list[Finding]:
             of_seconds=seconds,
             location=report.loader.location if report.loader else None,
             evidence={
+                "loading_seconds": seconds,
                 "samples_per_sec": point.samples_per_sec,
                 "num_cores_usable": report.environment.num_cores_usable,
             },
@@ -96,6 +97,7 @@ def oversubscribed(report: SweepReport) -> list[Finding]:
             of_seconds=seconds,
             location=report.loader.location if report.loader else None,
             evidence={
+                "loading_seconds": seconds,
                 "cpu_seconds_a_sample": point.cpu_seconds_per_sample,
                 "throttled_seconds": point.throttled_seconds or None,
             },

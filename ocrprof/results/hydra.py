@@ -112,15 +112,18 @@ def _files(spans: Iterable[Span]) -> list[ConfigFile]:
     found: dict[tuple[str, str], list[Span]] = {}
     for span in spans:
         if span.name == "hydra.read" and _is_file(span):
-            found.setdefault((span.attributes["source"], span.attributes["config"]), []).append(span)
+            config = span.attributes["config"]
+            # Of the primary configuration @hydra.main takes the name with its ending too.
+            file = config if config.endswith((".yaml", ".yml")) else f"{config}.yaml"
+            found.setdefault((span.attributes["source"], file), []).append(span)
     files = [
         ConfigFile(
-            path=f"{source.removeprefix('file://')}/{config}.yaml",
+            path=f"{source.removeprefix('file://')}/{file}",
             own=not source.startswith(("pkg://hydra.", "pkg://hydra_plugins.")),
             count=len(reads),
             seconds=sum(read.end_ns - read.start_ns for read in reads) / 1e9,
         )
-        for (source, config), reads in found.items()
+        for (source, file), reads in found.items()
     ]
     return sorted(files, key=lambda file: -file.seconds)
 

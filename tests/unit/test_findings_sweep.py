@@ -40,6 +40,8 @@ def test_starved_steps_of_an_inconclusive_sweep_ask_for_more_rounds():
 def test_a_setting_slower_than_the_best_is_a_knee_only_where_no_step_tells_whether_it_matters():
     (found,) = [one for one in plain_sweep().findings if one.code == "knee"]
     assert found.share == pytest.approx(1 - 0.055 / 0.2, abs=0.02)
+    # What the saving is a part of: the seconds that its own setting loaded for in all rounds.
+    assert found.evidence["loading_seconds"] == pytest.approx(found.seconds / found.share)
     assert "Set num_workers to 4" in found.advice
 
 

@@ -36,6 +36,12 @@ def test_a_file_read_by_two_compositions_is_one_row():
     assert file.seconds == pytest.approx(0.03)
 
 
+def test_a_primary_configuration_named_with_its_ending_is_no_other_file():
+    spans = (read(110, 130, config="train.yaml"), read(130, 140, config="train"))
+    (file,) = start(compose(100, 200, "run"), *spans).hydra.files
+    assert (file.path, file.count) == ("/home/ana/conf/train.yaml", 2)
+
+
 def test_the_plugin_scan_lists_what_it_loaded_outermost():
     loads = (load("hydra_plugins.optuna", 20, 60), load("optuna", 25, 55, depth=1), load("torch", 70, 90))
     hydra = start(span("hydra.plugins", 15, 65), compose(100, 120, "run"), loads=loads).hydra
