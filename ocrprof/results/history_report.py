@@ -39,11 +39,15 @@ def _machine_speed(change: ChangePoint, lines: Sequence[HistoryLine]) -> list[st
 
 
 def latest(series: Sequence[Series]) -> tuple[Series, ChangePoint] | None:
-    """The newest regression of a metric that decides; the largest of one session."""
+    """The newest regression of a metric that decides; of one session the total time, else the largest."""
     found = [
         (one, change) for one in series for change in one.changes if change.kind == "regression" and one.info.gated
     ]
-    return max(found, key=lambda pair: (pair[1].first_after, pair[1].ratio or math.inf), default=None)
+    return max(
+        found,
+        key=lambda pair: (pair[1].first_after, pair[0].info.name.startswith("time_to_"), pair[1].ratio or math.inf),
+        default=None,
+    )
 
 
 def crept(series: Sequence[Series]) -> list[Series]:
@@ -71,6 +75,8 @@ def headline(series: Sequence[Series], sessions: Sequence[SessionRef]) -> str:
     """The newest regression, else what crept, else that nothing changed; and how many more."""
     num = len(sessions)
     of = f"{num} session{'s' if num != 1 else ''}"
+    if all(one.newest is None for one in series):
+        return f"nothing to compare: none of {of} is of a commit and ran to its end"
     found = [change for one in series if one.info.gated for change in one.changes if change.kind == "regression"]
     newest = latest(series)
     slow = crept(series)
