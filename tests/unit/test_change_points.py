@@ -59,6 +59,15 @@ def test_the_last_points_alone_are_no_change_however_far_they_lie(num_last):
     assert places(values) == []
 
 
+def test_three_values_lie_on_both_sides_of_every_change():
+    for ends in (slice(0, 2), slice(38, 40)):
+        values = noise(40, seed=5)
+        values[ends] = [100.0] * 2
+        (index,) = places(values, level=0.1)
+        assert index in (MIN_SESSIONS, 40 - MIN_SESSIONS)
+    assert MIN_SESSIONS == 3
+
+
 def test_three_points_after_a_large_step_are_enough():
     values = stepped(40, at=37, size=12.0, seed=6)
     assert places(values) == [37]
