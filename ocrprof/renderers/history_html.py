@@ -86,7 +86,10 @@ def _charts(report: HistoryReport) -> Html | None:
         return None
     key = [Bar(0.0, 1.0, "blue", "a session", ""), Bar(0.0, 1.0, "teal", "rolling", ""),
            Bar(0.0, 1.0, "violet", "frozen", "")]  # fmt: skip
-    note = "Hollow: a session that failed, was interrupted, or is of no commit. Axes do not begin at zero."
+    note = (
+        "Hollow: a session that failed, was interrupted, or is of no commit. Grey: where a change lies with 95 % "
+        "certainty. Axes do not begin at zero."
+    )
     parts = [paragraph(note, class_="note"), legend(key), *(_chart(one, report) for one in told)]
     if others:
         parts.append(more(f"{len(others)} more metrics", *(_chart(one, report) for one in others)))
