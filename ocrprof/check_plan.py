@@ -56,7 +56,8 @@ class CheckPlan:
     `mode` against: `ref` and the working tree, each in a worktree of its own; aa: HEAD twice; baseline: the working
     tree and the stored reports `baselines`; alone: the working tree, for budgets and forbidden imports only.
     `exact_only`: no statistics, one launch a state (a second where they differ). Effects are shares, 0.05 is 5 %.
-    `explain`: patterns of metrics whose verdicts are explained.
+    `explain`: patterns of metrics whose verdicts are explained. `attempts`: reports of earlier attempts at this check,
+    whose pairs count; `attempt`: which one this is, from 1 on.
     `cold`: what a timed launch reads leaves the page cache before it. `duet` parallel: both launches of a pair at once.
     """
 
@@ -91,6 +92,8 @@ class CheckPlan:
     forbidden: tuple[str, ...] = ()
     budgets: tuple[BudgetLimit, ...] = ()
     explain: tuple[str, ...] = ()
+    attempts: tuple[Path, ...] = ()
+    attempt: int = 1
     timeout_seconds: float
 
     def __post_init__(self) -> None:
@@ -162,6 +165,11 @@ class CheckPlan:
             raise OcrprofError(
                 "--cold and --duet parallel exclude each other",
                 hint="launches that run at once read the files that they share for each other: leave one of them out",
+            )
+        if self.attempts and (self.exact_only or self.mode not in ("against", "aa")):
+            raise OcrprofError(
+                "--attempt needs pairs of launches, which earlier attempts add to",
+                hint="--against REF or --aa, without --exact",
             )
         if self.cold and any(limit.reference is not None for limit in self.budgets):
             raise OcrprofError(

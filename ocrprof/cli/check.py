@@ -9,6 +9,7 @@ from ocrprof.cli.check_options import (
     Against,
     AllowMismatch,
     Alpha,
+    Attempts,
     Baselines,
     Budgets,
     Cold,
@@ -45,6 +46,8 @@ from ocrprof.cli.options import Command, Output, Quiet, Timeout, progress_printe
 from ocrprof.errors import OcrprofError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ocrprof.check_plan import CheckMode, CheckPlan, LoopLimits
     from ocrprof.renderers.check_outputs import CheckFormat
     from ocrprof.results.model import CheckReport
@@ -83,6 +86,7 @@ def check(
     deps_under_test: DepsUnderTest = False,
     update_baseline: UpdateBaseline = False,
     explain: Explain = None,
+    attempt: Attempts = None,
     form: Formats = None,
     output: Output = None,
     timeout: Timeout = 600.0,
@@ -152,6 +156,8 @@ def check(
         forbidden=tuple(forbid_import or []),
         budgets=tuple(parse_budget(text) for text in budget or []),
         explain=tuple(explain or []),
+        attempts=tuple(attempt or []),
+        attempt=attempt_number(os.environ),
         timeout_seconds=timeout,
     )
     with termination_interrupts():
@@ -175,6 +181,12 @@ def _mode(against: str | None, baselines: list[Path], *, aa: bool) -> "CheckMode
         return "alone"
     modes: dict[str, CheckMode] = {"--against": "against", "--baseline": "baseline", "--aa": "aa"}
     return modes[given[0]]
+
+
+def attempt_number(environ: "Mapping[str, str]") -> int:
+    """Which attempt at its job a CI system says that this is; 1 where none does."""
+    text = environ.get("GITHUB_RUN_ATTEMPT", "")
+    return max(int(text), 1) if text.isascii() and text.isdecimal() else 1
 
 
 def _loop(wanted: bool, *, train_batches: int, val_batches: int | None, epochs: int) -> "LoopLimits | None":

@@ -238,6 +238,17 @@ Explain = Annotated[
     ),
 ]
 
+Attempts = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--attempt",
+        metavar="FILE",
+        help="Report of an earlier attempt at this very check: its pairs count too, and one test is made of all. "
+        "Repeat for more.",
+        show_default="none",
+    ),
+]
+
 Formats = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ from pathlib import Path
 from ocrprof.check_plan import CheckPlan
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.measure.check_arms import Place, compile_files, origin_of, place_in, python_of, refuse_foreign
+from ocrprof.measure.check_attempts import read_attempts, refuse_unlike_attempts
 from ocrprof.measure.check_here import measure_here
 from ocrprof.measure.check_launch import launch_of
 from ocrprof.measure.check_session import CheckSession, Stopped
@@ -14,6 +15,7 @@ from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
 from ocrprof.measure.startup import Progress
 from ocrprof.measure.worktrees import Arm, Repository, notes_on, worktrees
+from ocrprof.results.check_attempts import continued_order
 from ocrprof.results.check_design import draw_order, is_futile, resized_pairs
 from ocrprof.results.check_dropped import counted_launches
 from ocrprof.results.check_facts import without_unsteady
@@ -64,6 +66,7 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
         )
     if session.duet is not None and plan.loop is not None:
         session.notes.append("peak_pss: memory that both arms map counts half for each of them while they run at once")
+    reports = read_attempts(session)
     session.progress("two worktrees are being made")
     with worktrees(
         repository,
@@ -82,6 +85,7 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
             reference=reference,
             num_threads=session.num_threads,
         )
+        refuse_unlike_attempts(session, reports)
         session.time_references(places[1])
         if not plan.exact_only:
             if plan.cold:
@@ -156,9 +160,11 @@ def _list_files(session: CheckSession, places: tuple[Place, Place]) -> None:
 
 def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: float) -> None:
     """Pairs until nothing looks slower, or until as many have been run as the noise asks for; then the verdicts."""
-    plan = session.plan
-    order = draw_order(num_pairs_first=plan.num_pairs_first, num_pairs_max=plan.num_pairs_max, seed=plan.seed)
-    wanted, stopped, number, futile = plan.num_pairs_first, None, 0, False
+    plan, earlier = session.plan, session.design.order
+    order = _order(plan, earlier)
+    # With pairs of earlier attempts there is no first stage: as many are run as the design allows, and tested once.
+    wanted = plan.num_pairs_max if earlier else plan.num_pairs_first
+    stopped, number, futile = None, len(earlier), False
     try:
         while number < wanted:
             started = time.monotonic()
@@ -166,7 +172,7 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
             of = f"{wanted}, {plan.num_pairs_max} at most" if may_go_on else f"{wanted}"
             _run_pair(session, places, pair=number + 1, sign=order[number], of=of)
             number += 1
-            if number == 1:
+            if number == len(earlier) + 1:
                 _describe(session)  # a gate that names no metric is told now, and not after all pairs
             now = time.monotonic()
             limit = plan.time_budget_seconds
@@ -191,6 +197,14 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
             session.metrics = judge_pairs(
                 timed, session.infos, session.design, final=not futile and number >= plan.num_pairs_first
             )
+
+
+def _order(plan: CheckPlan, earlier: Sequence[int]) -> list[int]:
+    """Of all pairs: drawn anew, or behind those of earlier attempts."""
+    first, most = plan.num_pairs_first, plan.num_pairs_max
+    if earlier:
+        return continued_order(earlier, num_pairs_first=first, num_pairs_max=most, seed=plan.seed)
+    return draw_order(num_pairs_first=first, num_pairs_max=most, seed=plan.seed)
 
 
 def _run_pair(session: CheckSession, places: tuple[Place, Place], *, pair: int, sign: int, of: str) -> None:

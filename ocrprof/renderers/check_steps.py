@@ -222,6 +222,8 @@ def _test(found: PairsExplanation, report: CheckReport) -> Step:
         "Had the code not changed, any order of the pairs with as many of each kind in each block would have given "
         f"these launches as likely. {test.num_orders} were tried, {tried}.",
     ]
+    if report.design.attempts:
+        told.append("The pairs of earlier attempts and of this one are tested together, once.")
     if found.found.p_fw is None:
         why = report.design.stopped_because or "the check was cut short"
         told.append(f"No slowdown is tested for: {why}.")

@@ -270,6 +270,10 @@ def design_line(report: CheckReport) -> str:
     told = [_MODES[design.mode]]
     if design.mode in ("against", "aa"):
         told.append(f"{num_pairs} of at most {design.num_pairs_max} pairs, seed {design.seed}")
+    if design.attempt > 1:
+        earlier = sum(one.num_pairs for one in design.attempts)
+        pooled = f", with {earlier} pairs of {_plural(len(design.attempts), 'earlier one')}" if earlier else ""
+        told.append(f"attempt {design.attempt}{pooled}")
     told += conditions(design)
     if report.metrics:
         told.append(

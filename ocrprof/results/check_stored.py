@@ -95,7 +95,9 @@ def portable(report: CheckReport) -> CheckReport:
 
 
 def _candidates(report: CheckReport) -> list[Launch]:
-    return [one for one in report.launches if one.arm == "candidate" and one.pair > 0 and one.values]
+    """Of this session; those of earlier attempts only where it has none, having pooled as many as could be."""
+    found = [one for one in report.launches if one.arm == "candidate" and one.pair > 0 and one.values]
+    return [one for one in found if one.attempt is None] or found
 
 
 def _launch(run: Run, *, number: int, total: str) -> Launch:
