@@ -24,14 +24,17 @@ def patch_dataset(recorder: "Recorder", module: "ModuleType") -> None:
 
 
 def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
-    """Loaders built, their workers started, and every `next()` on them."""
+    """Loaders built, their workers started, and every `next()` on them, with the line that built its loader."""
     core = recorder.load("core")
+    loaders = _Loaders()
     recorder.wrap(
         module.DataLoader,
         "__init__",
         "dataloader.init",
         attributes=lambda loader, *_, **__: _describe_loader(recorder, loader),
-        location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
+        location=lambda loader, *_, **__: loaders.enter(
+            loader, recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning")
+        ),
         announce=False,
     )
     recorder.wrap(
@@ -41,7 +44,7 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
         attributes=lambda self, loader, *_, **__: _describe_workers(recorder, loader),
         location=lambda *_, **__: recorder.load("frames").caller_line("torch", "lightning", "pytorch_lightning"),
     )
-    iterators = _Iterators(recorder)
+    iterators = _Iterators(recorder, loaders)
     base = module._BaseDataLoaderIter
     original = base.__next__
 
@@ -57,14 +60,14 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
                 iterators.exhausted(self)
                 recorder.end("fetch", start, attributes={**attributes, "stop": True})
             else:
-                recorder.end("fetch", start, attributes=attributes, error=error)
+                recorder.end("fetch", start, location=iterators.line(self), attributes=attributes, error=error)
             raise
         attributes = iterators.describe(self)
         attributes["batch_size"] = batch_size(batch)
         attributes["shape"] = batch_shape(batch)
         iterators.fetched(self)
         recorder.last_fetch_start = start  # type: ignore[attr-defined]  # the evaluation loop's batch begins here
-        recorder.end("fetch", start, attributes=attributes)
+        recorder.end("fetch", start, location=iterators.line(self), attributes=attributes)
         spans = recorder.spans()
         if "train.batch" in spans or ("trainer.run" not in spans and attributes["grad"]):
             recorder.mark("first-batch")
@@ -134,12 +137,35 @@ def _reference(part: object) -> object:
         return lambda: part
 
 
+class _Loaders:
+    """Knows the line that built a loader, for the iterators that draw from it."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[object, list[object] | None]] = []
+
+    def enter(self, loader: object, line: "list[object] | None") -> "list[object] | None":
+        """Keeps, and gives back, the `line` of a loader that was just made."""
+        self._entries = [entry for entry in self._entries if entry[0]() is not None]  # type: ignore[operator]
+        self._entries.append((_reference(loader), line))
+        return line
+
+    def line(self, iterator: object) -> "list[object] | None":
+        """Of the loader whose sampler the iterator has; None where it was made before us, or is gone."""
+        sampler = getattr(iterator, "_index_sampler", None)
+        for reference, line in self._entries if sampler is not None else ():
+            if getattr(reference(), "_index_sampler", None) is sampler:  # type: ignore[operator]
+                return line
+        return None
+
+
 class _Iterators:
     """Numbers iterators and their batches; an iterator between whose batches no optimizer stepped was an evaluation."""
 
-    def __init__(self, recorder: "Recorder") -> None:
+    def __init__(self, recorder: "Recorder", loaders: _Loaders) -> None:
         self._recorder = recorder
+        self._loaders = loaders
         self._numbers: dict[int, tuple[int, int]] = {}
+        self._lines: dict[int, list[object] | None] = {}
         self._next_number = 0
 
     def describe(self, iterator: object) -> "dict[str, object]":
@@ -149,6 +175,7 @@ class _Iterators:
             number, count = self._next_number, 0
             self._next_number += 1
             self._numbers[id(iterator)] = (number, 0)
+            self._lines[id(iterator)] = self._loaders.line(iterator)
         torch = sys.modules["torch"]
         return {
             "loader": number,
@@ -157,12 +184,17 @@ class _Iterators:
             "num_workers": getattr(iterator, "_num_workers", 0),
         }
 
+    def line(self, iterator: object) -> "list[object] | None":
+        """Where the loader of an iterator that was described was built."""
+        return self._lines.get(id(iterator))
+
     def fetched(self, iterator: object) -> None:
         number, count = self._numbers[id(iterator)]
         self._numbers[id(iterator)] = (number, count + 1)
 
     def exhausted(self, iterator: object) -> None:
         self._numbers.pop(id(iterator), None)
+        self._lines.pop(id(iterator), None)
         recorder = self._recorder
         if "first-step" in recorder.marks and not sys.modules["torch"].is_grad_enabled():
             recorder.mark("evaluated")

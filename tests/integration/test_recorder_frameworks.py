@@ -198,6 +198,13 @@ def test_batches_are_counted_apart_for_training_validation_and_the_sanity_check(
     assert (sanity.count(True), sanity.count(False)) == (2, 20)
 
 
+def test_a_batch_is_fetched_for_the_line_that_built_its_loader(hydra_lightning):
+    built = [tuple(span["loc"]) for span in hydra_lightning.spans("dataloader.init")]
+    fetched = {tuple(span["loc"]) for span in hydra_lightning.spans("fetch") if not span["a"].get("stop")}
+    assert len(set(built)) == 2  # training and validation
+    assert fetched == set(built)
+
+
 def test_spans_of_a_thread_nest_properly(hydra_lightning):
     spans = sorted(
         (span for span in hydra_lightning.of_kind("span") if span["thread"] == 0),
