@@ -1,5 +1,6 @@
 """Histories of a repository: reports added to them, and what came of every metric, with the commits behind a change."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -271,8 +272,9 @@ def _frozen(lines: Sequence[HistoryLine], ref: str | None, repository: Repositor
     if name is not None:
         found = _sessions_of(name, lines, places, repository)
         if found:
-            sha = str(lines[found[0]].git.sha)[:9]
-            return found, name if sha.startswith(name) else f"{name} ({sha})"
+            sha = str(lines[found[0]].git.sha)
+            shown = name[:9] if re.fullmatch("[0-9a-f]{9,40}", name) else name
+            return found, shown if sha.startswith(shown) else f"{shown} ({sha[:9]})"
         if ref is not None:
             known = dict.fromkeys(str(lines[place].git.sha)[:9] for place in reversed(places))
             raise OcrprofError(

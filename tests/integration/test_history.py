@@ -155,7 +155,8 @@ def test_the_frozen_reference_is_the_last_tag_or_what_was_asked_for(project, add
     first, last = project.shas[0][:9], project.shas[-1][:9]
     assert label(*checks) == f"the oldest ({first})"
     # Of a commit that was not measured, the last session before it.
-    assert label(*checks, "--frozen", project.shas[2]) == f"{project.shas[2]} ({first})"
+    assert label(*checks, "--frozen", project.shas[2]) == f"{project.shas[2][:9]} ({first})"
+    assert label(*checks, "--frozen", project.shas[0]) == first
     project.git("tag", "v1.0")
     assert label(*checks) == f"v1.0 ({last})"
     project.git("tag", "-d", "v1.0")
