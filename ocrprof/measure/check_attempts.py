@@ -47,7 +47,19 @@ def read_attempts(session: CheckSession) -> list[CheckReport]:
 
 
 def refuse_unlike_attempts(session: CheckSession, reports: list[CheckReport]) -> None:
-    """Raises Stopped, not comparable, where an earlier attempt was measured on another machine, or judged otherwise."""
+    """Raises Stopped, not comparable, where an earlier attempt was measured on another machine, or judged otherwise.
+
+    The session is left without the earlier launches then: a report tells of one machine.
+    """
+    try:
+        _refuse_unlike(session, reports)
+    except Stopped:
+        session.launches = [one for one in session.launches if one.attempt is None]
+        session.design = session.design.model_copy(update={"attempts": [], "order": []})
+        raise
+
+
+def _refuse_unlike(session: CheckSession, reports: list[CheckReport]) -> None:
     plan, own = session.plan, session.fingerprint
     for report in reports:
         if report.fingerprint is not None and own is not None:

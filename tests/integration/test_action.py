@@ -138,6 +138,38 @@ def test_a_command_that_is_unknown_ends_with_its_exit_code_and_what_to_do(reposi
     assert one.outputs()["exit-code"] == "2"
 
 
+def test_a_second_attempt_counts_the_pairs_of_the_first(repository, tmp_path):
+    """What the cache step would bring back lies where it put it."""
+    one = runner(tmp_path, repository, args="--until exit --pairs 10:12 --time-budget 1s")
+    assert one.run("Install ocrprof").returncode == 0
+    one.run("Check")
+    kept = tmp_path / "ocrprof-attempts" / "report.json"
+    assert kept.read_bytes() == (tmp_path / "report" / "report.json").read_bytes()
+    one.environment["GITHUB_RUN_ATTEMPT"] = "2"
+    one.values["inputs"]["report"] = str(tmp_path / "again")
+    done = one.run("Check")
+    assert done.returncode in (0, 1), done.stderr
+    report = read_report(tmp_path / "again")
+    assert report.design.attempt == 2
+    assert any("an earlier attempt" in note or "do not count" in note for note in report.notes)
+    one.values["inputs"] |= {"report": str(tmp_path / "exact"), "args": "--until exit --exact"}
+    assert one.run("Check").returncode == 0, "what needs no statistics has no pairs to count"
+
+
+def test_the_attempt_is_cached_by_run_and_attempt_and_comes_back_by_run():
+    fetch, keep = STEPS["Fetch the earlier attempt"], STEPS["Keep the attempt"]
+    assert fetch["with"]["path"] == keep["with"]["path"] == "${{ runner.temp }}/ocrprof-attempts"
+    assert STEPS["Check"]["env"]["OCRPROF_ATTEMPTS"] == keep["with"]["path"]
+    assert fetch["with"]["key"] == keep["with"]["key"]
+    assert keep["with"]["key"].startswith(fetch["with"]["restore-keys"])
+    assert "github.run_attempt > 1" in fetch["if"]
+    assert "always()" in keep["if"]
+    assert "exit-code != '4'" in keep["if"]
+    assert fetch["continue-on-error"] and keep["continue-on-error"]
+    names = [step["name"] for step in ACTION["runs"]["steps"]]
+    assert names.index("Fetch the earlier attempt") < names.index("Check") < names.index("Keep the attempt")
+
+
 def test_the_report_is_kept_also_where_the_check_failed():
     step = STEPS["Keep the report"]
     assert "always()" in step["if"]

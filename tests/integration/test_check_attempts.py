@@ -91,6 +91,7 @@ def test_another_machine_and_another_gate_are_refused(attempts, tmp_path):
     done, report = repository.check(*ONE_COMMIT, "--attempt", str(tmp_path / "other.json"))
     assert done.returncode == 4
     assert "cpu: Another CPU there" in report.headline
+    assert not any(one.attempt for one in report.launches)
     done, report = repository.check(*ONE_COMMIT, "--attempt", str(folder / "first.json"), "--metrics", "imports")
     assert done.returncode == 4
     assert "time_to_exit decides there, and not here" in report.headline
