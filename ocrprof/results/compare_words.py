@@ -11,6 +11,23 @@ _PHASE_WORDS = {
     "exit": "teardown",
 }
 
+_CALL_WORDS = {
+    "hydra.main": "Hydra's own work",
+    "hydra.compose": "composing the configuration",
+    "hydra.plugins": "Hydra's search for plugins",
+    "omegaconf": "OmegaConf",
+    "data.prepare": "prepare_data",
+    "data.setup": "setting up the data",
+    "configure_optimizers": "configure_optimizers",
+    "compile": "torch.compile",
+    "compile.graph": "compiling at a first call",
+    "cuda.init": "making the CUDA context",
+    "wandb.init": "wandb.init",
+    "workers.start": "starting workers",
+    "sanity_check": "the sanity check",
+}
+"""What is called and not built, by the kind of its record."""
+
 
 def signed_seconds(seconds: float) -> str:
     """`+3.20 s`, `−12.1 ms`: the sign always stands, a true minus."""
@@ -36,7 +53,7 @@ def cause_name(cause: Cause) -> str:
         case "slower" | "faster":
             return f"{cause.name} is {cause.kind}"
         case "built":
-            return f"building {cause.name}"
+            return _CALL_WORDS.get(cause.name, f"building {cause.name}")
         case "own_code":
             return _PHASE_WORDS.get(cause.name, f"{cause.name.replace('_', ' ')}, its own code")
         case "phase":

@@ -14,7 +14,7 @@ from ocrprof.errors import OcrprofError
 from ocrprof.results.compare import compare_reports
 from ocrprof.results.compare_pieces import nanoseconds, pieces_of
 from ocrprof.results.compare_startup import start_breakdown
-from ocrprof.results.compare_words import value_text
+from ocrprof.results.compare_words import cause_name, value_text
 from ocrprof.results.import_graph import top_level
 from ocrprof.results.model import (
     AnyReport,
@@ -93,6 +93,14 @@ def test_what_came_with_a_package_is_counted_with_it_once():
         ("built", "ocr.data.OCRDataset"): pytest.approx(1.0),
         ("more_modules", "torch"): pytest.approx(0.5),
     }
+
+
+def test_what_is_called_and_not_built_is_named_for_what_it_does():
+    check = [built("sanity_check", 0.0, seconds) for seconds in (1.0, 2.0)]
+    one, other = (start([3.0 + n] * 3, [("sanity_check", 3.0 + n)], constructions=[check[n]]) for n in (0, 1))
+    (cause,) = start_breakdown(one, other, name="start").causes
+    assert cause_name(cause) == "the sanity check"
+    assert cause_name(cause.model_copy(update={"name": "ocr.OCRDataset"})) == "building ocr.OCRDataset"
 
 
 def test_a_slower_package_and_more_of_its_modules_are_two_causes():
