@@ -14,7 +14,7 @@ from ocrprof.renderers.markup import paragraph as html_paragraph
 from ocrprof.renderers.markup import section as html_section
 from ocrprof.renderers.places import keep_tail_of_name, plain
 from ocrprof.renderers.terminal import Line
-from ocrprof.results.check_explanation import explain_pairs
+from ocrprof.results.check_explanation import PairsFamily, explain_pairs, pairs_family
 from ocrprof.results.check_names import known_names, matching
 from ocrprof.results.check_session_explanation import explain_sessions
 from ocrprof.results.check_told import explain_budgets, explain_exact
@@ -42,16 +42,17 @@ class Explained:
 def explanations(report: CheckReport) -> list[Explained]:
     """Of every metric that the report was asked to explain."""
     names = matching(report.explained, known_names(report))
-    return [Explained(name=facts.metric_name(name), steps=_steps(report, name)) for name in names]
+    family = pairs_family(report) if names and report.design.mode != "baseline" else None
+    return [Explained(name=facts.metric_name(name), steps=_steps(report, name, family=family)) for name in names]
 
 
-def _steps(report: CheckReport, name: str) -> list[Step]:
+def _steps(report: CheckReport, name: str, *, family: PairsFamily | None) -> list[Step]:
     info = facts.info_of(report, name)
     steps: list[Step] = []
     if info is not None and report.design.mode == "baseline":
         steps += session_steps(report, explain_sessions(report, info))
     elif info is not None:
-        steps += pair_steps(report, explain_pairs(report, info))
+        steps += pair_steps(report, explain_pairs(report, info, family=family))
     exact = explain_exact(report, name)
     if exact is not None:
         steps += exact_steps(report, exact)

@@ -57,7 +57,7 @@ def pair_steps(report: CheckReport, found: PairsExplanation) -> list[Step]:
     """From what the metric is to its verdict, and what may be behind it."""
     design, summary = report.design, found.found
     steps = [what_it_is(found.info, design), *parts_step(found.info, found.parts, of="the pairs that count")]
-    steps.append(_every_pair(found))
+    steps.append(_every_pair(found, duet=design.duet == "parallel"))
     if found.metric.why_not is None:
         steps.append(_estimate(found))
         if found.first_stage is not None:
@@ -73,7 +73,7 @@ def what_it_is(info: MetricInfo, design: CheckDesign) -> Step:
     meaning = _meaning(info.name)
     way = "lower is better" if info.direction == "lower" else "higher is better"
     kind = _CLASSES[info.kind].format(units="sessions" if design.mode == "baseline" else "pairs of launches")
-    told = [f"{meaning[0].upper()}{meaning[1:]}. In {_UNITS[info.unit]}, {way}. {info.kind}: {kind}."]
+    told = [f"{meaning[0].upper()}{meaning[1:]}. In {_UNITS[info.unit]}, {way}. Class {info.kind}: {kind}."]
     if info.gated:
         floor = f" and from {value_text(info.floor, info.unit)} on" if info.floor else ""
         told.append(
@@ -120,7 +120,7 @@ def parts_step(info: MetricInfo, parts: Sequence[MetricPart], *, of: str) -> lis
     ]
 
 
-def _every_pair(found: PairsExplanation) -> Step:
+def _every_pair(found: PairsExplanation, *, duet: bool) -> Step:
     info = found.info
     rows = [
         (
@@ -144,7 +144,7 @@ def _every_pair(found: PairsExplanation) -> Step:
             f"Marked: pairs of which the hypervisor took {100 * _STOLEN_SHARE:g} % or more, or other programs "
             f"{_BUSY_CORES:g} cores or more, in either launch. They count, unless they are left out."
         )
-    titles = ("pair", "second", "base", "candidate", "log slowdown", "")
+    titles = ("pair", "on CPUs 2" if duet else "second", "base", "candidate", "log slowdown", "")
     return Step(heading="Every pair, in order", sentences=told, titles=titles, rows=rows, align="><>>><")
 
 

@@ -124,7 +124,7 @@ def _rule(rule: ExactRule | None) -> str:
     if rule.worse not in ("more", "fewer"):
         return words
     parts = [f"{rule.allowed:g}"] if rule.allowed else []
-    parts += [f"{rule.allowed_share:.0%} of the base's"] if rule.allowed_share else []
+    parts += [f"{100 * rule.allowed_share:g} % of the base's"] if rule.allowed_share else []
     return (
         f"{words}, {' or '.join(parts)}{', whichever is more' if len(parts) > 1 else ''}; `--min-effect` sets another"
     )

@@ -23,7 +23,7 @@ from ocrprof.results.check_parts import MetricPart, parts_of
 from ocrprof.results.check_ruling import Rule, pair_rules
 from ocrprof.results.check_statistics import judge_pairs
 from ocrprof.results.model import CheckDesign, CheckReport, Launch, MetricInfo, MetricSummary
-from ocrprof.results.randomisation import max_t_test, signed_ranks
+from ocrprof.results.randomisation import FamilyTest, max_t_test, signed_ranks
 
 FUTILE_SLOWDOWN, FUTILE_STANDARD_ERRORS = 0.02, 0.7
 """What looks slower after the first stage; those of `check_design.is_futile`."""
@@ -120,27 +120,58 @@ class PairsExplanation:
         return self.told is not None and same_summary(self.told, self.found)
 
 
-def explain_pairs(report: CheckReport, info: MetricInfo) -> PairsExplanation:
-    """The explanation of a sampled or bounded metric of a check by pairs."""
+@dataclass(frozen=True, kw_only=True)
+class PairsFamily:
+    """What all metrics of a check by pairs share, made again once: the pairs that count, and the test of all."""
+
+    pairs: list[LaunchPair]
+    left_out: frozenset[int]
+    gated: list[PairedMetric]
+    judged: dict[str, MetricSummary]
+    margin: float
+    tested: FamilyTest
+    num_possible: int
+
+
+def pairs_family(report: CheckReport) -> PairsFamily:
+    """Of the launches that the report holds; tested for a slowdown where the report tells of that test."""
     design = report.design
     counted = counted_launches(report.launches, max_steal=design.max_steal)
     pairs = pair_launches(counted.launches)
-    metric = paired_metric(pairs, info)
     gated = gated_metrics(pairs, report.metric_infos)
     final = any(one.p_fw is not None for one in report.metrics)
     judged = judge_pairs(counted.launches, report.metric_infos, design, final)
-    found = next(one for one in judged if one.name == info.name)
+    signs = [pair.sign for pair in pairs]
+    blocks = [block_of(pair.number, num_pairs_first=design.num_pairs_first) for pair in pairs]
+    margin = math.log1p(effect_bounds(gated[0].info, design)[1]) if gated else 0.0
+    return PairsFamily(
+        pairs=pairs,
+        left_out=counted.left_out,
+        gated=gated,
+        judged={one.name: one for one in judged},
+        margin=margin,
+        tested=max_t_test([one.shifts for one in gated], signs, blocks, seed=design.seed, margin=margin),
+        num_possible=num_possible_orders(signs, blocks),
+    )
+
+
+def explain_pairs(report: CheckReport, info: MetricInfo, *, family: PairsFamily | None = None) -> PairsExplanation:
+    """The explanation of a sampled or bounded metric of a check by pairs. `family`: the report's, if made before."""
+    family = family or pairs_family(report)
+    design, pairs = report.design, family.pairs
+    metric = paired_metric(pairs, info)
+    found = family.judged[info.name]
     decides = info.gated and metric.why_not is None
     return PairsExplanation(
         info=info,
         metric=metric,
         found=found,
         told=next((one for one in report.metrics if one.name == info.name), None),
-        pairs=_pair_steps(report.launches, pairs, metric, left_out=counted.left_out),
+        pairs=_pair_steps(report.launches, pairs, metric, left_out=family.left_out),
         parts=parts_of(info.name, [pair.base for pair in pairs], [pair.candidate for pair in pairs]),
-        num_gated=len(gated),
+        num_gated=len(family.gated),
         alpha=design.alpha,
-        test=_randomisation(pairs, gated, metric, design) if decides else None,
+        test=_randomisation(metric, family) if decides else None,
         first_stage=_first_stage(report, info) if decides else None,
         rules=pair_rules(metric, found, design) if decides else [],
     )
@@ -190,23 +221,18 @@ def _most_busy(pair: LaunchPair) -> float | None:
     return max((one for one in busy if one is not None), default=None)
 
 
-def _randomisation(
-    pairs: Sequence[LaunchPair], gated: Sequence[PairedMetric], metric: PairedMetric, design: CheckDesign
-) -> Randomisation:
-    """The family's test again; and the metric's own statistic, which the test tells of no single metric."""
-    signs = [pair.sign for pair in pairs]
-    blocks = [block_of(pair.number, num_pairs_first=design.num_pairs_first) for pair in pairs]
-    margin = math.log1p(effect_bounds(metric.info, design)[1])
-    tested = max_t_test([one.shifts for one in gated], signs, blocks, seed=design.seed, margin=margin)
-    index = [one.info.name for one in gated].index(metric.info.name)
-    shifts = [shift - sign * margin if shift else 0.0 for shift, sign in zip(metric.shifts, signs, strict=True)]
+def _randomisation(metric: PairedMetric, family: PairsFamily) -> Randomisation:
+    """The family's test, and the metric's own statistic, which the test tells of no single metric."""
+    signs = [pair.sign for pair in family.pairs]
+    index = [one.info.name for one in family.gated].index(metric.info.name)
+    shifts = [shift - sign * family.margin if shift else 0.0 for shift, sign in zip(metric.shifts, signs, strict=True)]
     return Randomisation(
         rank=_standardised(signed_ranks(shifts), signs),
         mean=_standardised(shifts, signs),
-        num_orders=tested.num_orders,
-        num_possible=num_possible_orders(signs, blocks),
-        p=tested.slower[index],
-        p_gain=tested.faster[index],
+        num_orders=family.tested.num_orders,
+        num_possible=family.num_possible,
+        p=family.tested.slower[index],
+        p_gain=family.tested.faster[index],
     )
 
 

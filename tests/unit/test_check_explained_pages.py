@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from check_reports import check_report
+from check_reports import check_report, failed_check, incomparable_check, quiet_check
 from explained_checks import explained_check, session_check
 from golden import assert_golden
 from html_checks import fetched_by, read_page
@@ -89,3 +89,29 @@ def test_a_long_set_is_folded_on_the_page_and_whole_in_it():
     assert all(f"m{number}" in page for number in (0, 200, 399))
     folded = [one for one in read_page(page).all("details") if "package." in one.text]
     assert folded
+
+
+def test_of_a_parallel_duet_nobody_came_second():
+    report = explained_check()
+    report = report.model_copy(update={"design": report.design.model_copy(update={"duet": "parallel"})})
+    assert "pair  on CPUs 2" in on_terminal(report)
+    assert "pair  second" in on_terminal(explained_check())
+
+
+@pytest.mark.parametrize("made", [failed_check, incomparable_check, quiet_check, check_report])
+def test_also_what_a_check_did_not_get_to_is_explained_as_far_as_it_got(made):
+    report = made().model_copy(update={"explained": ["*"]})
+    text = on_terminal(report)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("How the verdict on") == len(explanations(report)) > 0
+    assert read_page(check_html(report))
+    assert "How the verdict on" in check_markdown(report)
+
+
+@pytest.mark.parametrize("mode", ["against", "baseline", "exact", "aa"])
+def test_a_report_of_an_earlier_version_is_explained_without_what_it_does_not_hold(mode):
+    report = quiet_check().model_copy(update={"explained": ["*"], "facts": None})
+    report = report.model_copy(update={"design": report.design.model_copy(update={"mode": mode})})
+    text = on_terminal(report)
+    if mode == "baseline":
+        assert "does not hold the stored sessions" in " ".join(text.split())
