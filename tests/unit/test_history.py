@@ -6,7 +6,7 @@ from histories import line, series_of, session
 from reports_fixture import baseline_report, startup_report
 
 from ocrprof.results.bisect_hint import exact_beside
-from ocrprof.results.check_baseline import REFERENCE
+from ocrprof.results.check_baseline import REFERENCE, judge_sessions
 from ocrprof.results.check_fingerprint import make_fingerprint
 from ocrprof.results.history import (
     NUM_ROLLING,
@@ -14,6 +14,7 @@ from ocrprof.results.history import (
     history_line,
     is_measured,
     is_reference,
+    metric_infos,
     rolling,
     session_of_line,
     session_ref,
@@ -21,7 +22,7 @@ from ocrprof.results.history import (
 )
 from ocrprof.results.history_report import crept, headline, with_causes
 from ocrprof.results.history_series import exact_changes, exact_info
-from ocrprof.results.model import ExactFacts, GitState, HistoryLine, Series
+from ocrprof.results.model import CheckDesign, ExactFacts, GitState, HistoryLine, Series
 
 FINGERPRINT = make_fingerprint(
     refuse={"cpu": "A", "launch": {"until": "first-step", "probe": None}},
@@ -121,6 +122,18 @@ def test_a_line_is_a_session_that_a_check_can_compare_with():
     assert set(stored.launches[0].values) >= {"imports", REFERENCE}
     assert stored.fingerprint.refuse == {"cpu": "A"}
     assert stored.created == session(3).created
+
+
+def test_ten_sessions_of_a_history_judge_times_in_a_check():
+    stored = [session_of_line(session(number), refuse={}).launches for number in range(10)]
+    design = CheckDesign(mode="baseline", seed=1)
+    verdicts = {}
+    for start in (2.0, 2.3):
+        now = session_of_line(session(99, start=start), refuse={}).launches
+        infos = metric_infos([values.values for values in now])
+        judged = judge_sessions(stored, now, infos, design)
+        verdicts[start] = next(one.verdict for one in judged if one.name == "time_to_first_step")
+    assert verdicts == {2.0: "ok", 2.3: "regressed"}
 
 
 def test_a_step_is_a_change_between_the_right_commits():
