@@ -91,7 +91,7 @@ def what_it_is(info: MetricInfo, design: CheckDesign) -> Step:
 def _meaning(name: str) -> str:
     if name.startswith("time_to_"):
         until = name.removeprefix("time_to_").replace("_", " ")
-        return f"the time from the start of the process to {until}"
+        return f"the time from the start of the process to its {until}"
     if name.startswith("startup."):
         phase = name.removeprefix("startup.").replace("_", " ")
         return f"the phase {phase} of the start; phases exclude each other and add up to the whole"
@@ -126,26 +126,31 @@ def _every_pair(found: PairsExplanation, *, duet: bool) -> Step:
         (
             str(one.number),
             "candidate" if one.candidate_second else "base",
-            value_text(one.base, info.unit),
-            value_text(one.candidate, info.unit),
+            _cell(one.base, info),
+            _cell(one.candidate, info),
             "" if one.slowdown is None else _signed(one.slowdown),
             _marks(one),
         )
         for one in found.pairs
     ]
     turned = "" if info.direction == "lower" else ", turned about because more is better"
-    told = [f"Log slowdown: the natural logarithm of candidate over base{turned}; above 0 the candidate is worse."]
+    told = [f"Slowdown: the natural logarithm of candidate over base{turned}; above 0 the candidate is worse."]
     if found.metric.why_not is not None:
         told = [f"No ratios: {found.metric.why_not}."]
     elif found.metric.base and min(found.metric.base + found.metric.candidate) <= 0:
         told.append(f"Values below the floor of {value_text(info.floor, info.unit)} count as the floor: some are 0.")
     if any(_marks(one) for one in found.pairs):
         told.append(
-            f"Marked: pairs of which the hypervisor took {100 * _STOLEN_SHARE:g} % or more, or other programs "
-            f"{_BUSY_CORES:g} cores or more, in either launch. They count, unless they are left out."
+            f"Marked: pairs of which the hypervisor took {100 * _STOLEN_SHARE:g} % or more (steal), or other "
+            f"programs {_BUSY_CORES:g} cores or more (busy), in either launch. They count, unless they are left out."
         )
-    titles = ("pair", "on CPUs 2" if duet else "second", "base", "candidate", "log slowdown", "")
+    titles = ("pair", "on CPUs 2" if duet else "second", "base", "candidate", "slowdown", "")
     return Step(heading="Every pair, in order", sentences=told, titles=titles, rows=rows, align="><>>><")
+
+
+def _cell(value: float | None, info: MetricInfo) -> str:
+    """Of a narrow table: samples per second without their long unit."""
+    return f"{value:.4g}" if value is not None and info.unit == "samples_per_sec" else value_text(value, info.unit)
 
 
 def _marks(one: PairStep) -> str:
@@ -153,7 +158,7 @@ def _marks(one: PairStep) -> str:
     if one.stolen_share >= _STOLEN_SHARE or one.left_out:
         marks.append(f"steal {one.stolen_share * 100:.1f} %")
     if one.others_busy_cores is not None and one.others_busy_cores >= _BUSY_CORES:
-        marks.append(f"others {one.others_busy_cores:.1f} cores")
+        marks.append(f"busy {one.others_busy_cores:.1f}")
     if one.attempt is not None:
         marks.append(f"attempt {one.attempt}")
     return ", ".join(marks)
@@ -166,8 +171,8 @@ def _estimate(found: PairsExplanation) -> Step:
     level = 100 * (1 - _alpha_each(found))
     told = [
         f"Hodges-Lehmann: the median of the {num * (num + 1) // 2} means of two of the {num} log slowdowns (or of one "
-        f"with itself) is {_signed(metric.theta)}: {facts.worse_by(summary)} worse, {change} of the base's median, "
-        f"{value_text(summary.base_median, info.unit)}.",
+        f"with itself) is {_signed(metric.theta)}, as a share {facts.worse_by(summary)}, where above 0 is worse: "
+        f"{change} of the base's median, {value_text(summary.base_median, info.unit)}.",
         f"95 % interval: {_interval(summary.ci95)}; at {level:.4g} %, for all {found.num_gated} deciding metrics "
         f"together: {_interval(summary.ci_simultaneous)}. Both are bounds among these means, by the exact signed-rank "
         "distribution.",
@@ -218,7 +223,7 @@ def _test(found: PairsExplanation, report: CheckReport) -> Step:
     tried = "all that were possible" if test.enumerated else f"drawn from {test.num_possible:.3g} possible ones"
     told = [
         f"The statistic is the larger of two forms, each a sum with the signs of the order over the root of the sum of "
-        f"squares: {test.rank:.3f} of the signed ranks, {test.mean:.3f} of the log ratios themselves.",
+        f"squares: {_signed(test.rank, 3)} of the signed ranks, {_signed(test.mean, 3)} of the log ratios themselves.",
         "Had the code not changed, any order of the pairs with as many of each kind in each block would have given "
         f"these launches as likely. {test.num_orders} were tried, {tried}.",
     ]
@@ -338,5 +343,5 @@ def probability_text(p: float | None) -> str:
     return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
-def _signed(value: float) -> str:
-    return f"{'−' if value < 0 else '+'}{abs(value):.4f}"
+def _signed(value: float, digits: int = 4) -> str:
+    return f"{'−' if value < 0 else '+'}{abs(value):.{digits}f}"

@@ -8,6 +8,7 @@ from statistics import mean
 from ocrprof.results.model import Launch
 
 _REST = "the rest of it"
+_AFTER = "startup.after_first_step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +68,12 @@ def parts_of_means(name: str, base: Mapping[str, float], candidate: Mapping[str,
 
 
 def _phases(name: str, base: Mapping[str, float], candidate: Mapping[str, float]) -> list[str]:
-    """Names of the phases that add up to a total; none where they are another total's."""
+    """Names of the phases that add up to a total; none where they are another total's.
+
+    A run to its end has the phases of its start, what followed it, and the teardown; its first step has the first.
+    """
     phases = list(dict.fromkeys(one for means in (base, candidate) for one in means if one.startswith("startup.")))
-    for parts in (phases, [*phases, "teardown"]):
+    for parts in (phases, [*phases, "teardown"], [one for one in phases if one != _AFTER]):
         if parts and all(
             math.isclose(math.fsum(means.get(one, 0.0) for one in parts), means[name], rel_tol=1e-3)
             for means in (base, candidate)

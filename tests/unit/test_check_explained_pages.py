@@ -75,6 +75,16 @@ def test_figures_that_do_not_follow_from_the_launches_are_called_so():
     assert "NOT AS IN THE REPORT, which says REGRESSED, +11.8 %" in text
 
 
+def test_samples_per_second_fit_beside_what_disturbed_them():
+    report = explained_check(explained=("train.samples_per_sec",))
+    launches = [
+        one.model_copy(update={"attempt": 1, "covariates": {"others_busy_cores": 1.25}}) for one in report.launches
+    ]
+    text = on_terminal(report.model_copy(update={"launches": launches}))
+    assert text.count("busy 1.2, attempt 1") == 10
+    assert "…" not in explained_part(text).partition("The estimate")[0]
+
+
 def test_members_with_the_longest_of_names_keep_to_the_width():
     names = {".".join(["package"] * 30): "/".join(["folder"] * 30) + ".py:12"}
     report = explained_check(explained=("modules",)).model_copy(update={"facts": ExactFacts(sets={"modules": names})})

@@ -159,6 +159,10 @@ def test_teardown_is_a_part_of_a_run_to_its_end_and_not_of_a_start():
     starting = launches([1], [{"time_to_first_step": 3.0, **values}], [{"time_to_first_step": 3.0, **values}])
     assert len(parts_of("time_to_exit", ending[:1], ending[1:])) == 3
     assert len(parts_of("time_to_first_step", starting[:1], starting[1:])) == 2
+    loop = {"startup.after_first_step": 4.0, **values, "time_to_first_step": 3.0, "time_to_exit": 7.5}
+    training = launches([1], [loop], [loop])
+    assert len(parts_of("time_to_first_step", training[:1], training[1:])) == 2
+    assert len(parts_of("time_to_exit", training[:1], training[1:])) == 4
     other = launches([1], [{"time_to_exit": 9.0, **values}], [{"time_to_exit": 9.0, **values}])
     assert parts_of("time_to_exit", other[:1], other[1:]) == []
 
