@@ -158,7 +158,8 @@ def _added_lines(added: "Added") -> list[str]:
     """What became of one report."""
     if added.line is None or added.path is None:
         return [f"not added: {added.report}: {added.why}"]
-    line, path = added.line, os.path.relpath(added.path)
+    inside = added.path.resolve().is_relative_to(Path.cwd())
+    line, path = added.line, os.path.relpath(added.path) if inside else str(added.path)
     commit = f"at {line.git.sha[:9]}" if line.git.sha else "of no commit"
     session = f"{line.kind} {commit}, {len(line.launches)} launches"
     if not added.new:

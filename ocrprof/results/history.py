@@ -23,6 +23,7 @@ from ocrprof.results.model import (
     SessionRef,
     StartupReport,
 )
+from ocrprof.target import PROBE_ARGUMENTS
 
 NUM_ROLLING = 20
 """Sessions of the rolling reference."""
@@ -57,7 +58,7 @@ def history_line(report: StartupReport | BaselineReport | CheckReport, *, folder
         created=report.created,
         kind=report.kind,
         tool=report.tool.version,
-        argv=report.target.argv,
+        argv=_argv(report),
         folder=folder,
         git=stored.state,
         fingerprint=stored.fingerprint.id,
@@ -158,6 +159,13 @@ def _only(here: Collection[str], there: Collection[str]) -> list[str]:
     return [
         f"{', '.join(sorted(names))} only {where}" for one, other, where in sides if (names := set(one) - set(other))
     ]
+
+
+def _argv(report: StartupReport | BaselineReport | CheckReport) -> list[str]:
+    """The command, without the arguments of a probe: those are asked for by the kind of launch."""
+    argv = report.target.argv
+    probe = PROBE_ARGUMENTS[report.probe] if isinstance(report, StartupReport) and report.probe else ()
+    return argv[: -len(probe)] if probe and tuple(argv[-len(probe) :]) == tuple(probe) else argv
 
 
 def _flags(report: StartupReport | BaselineReport | CheckReport, *, dirty: bool) -> list[Flag]:

@@ -22,7 +22,7 @@ from ocrprof.results.history import (
 )
 from ocrprof.results.history_report import crept, headline, with_causes
 from ocrprof.results.history_series import exact_changes, exact_info
-from ocrprof.results.model import CheckDesign, ExactFacts, GitState, HistoryLine, Series
+from ocrprof.results.model import CheckDesign, ExactFacts, GitState, HistoryLine, Series, TargetInfo
 
 FINGERPRINT = make_fingerprint(
     refuse={"cpu": "A", "launch": {"until": "first-step", "probe": None}},
@@ -87,6 +87,14 @@ def test_a_start_and_a_baseline_are_sessions_too():
     )
     assert history_line(crashed).flags == ["failed"]
     assert history_line(baseline_report()).kind == "baseline"
+
+
+def test_the_question_of_a_probe_is_no_part_of_the_command():
+    asked = startup_report().model_copy(
+        update={"probe": "help", "target": TargetInfo(argv=["python", "train.py", "--help"], cwd="/")}
+    )
+    assert history_line(asked).argv == ["python", "train.py"]
+    assert history_line(asked.model_copy(update={"probe": None})).argv == ["python", "train.py", "--help"]
 
 
 def test_the_same_session_has_the_same_name_and_another_one_another():
