@@ -295,7 +295,8 @@ def _launches(report: CheckReport) -> Html | None:
     rows = [
         [
             str(one.number),
-            str(one.pair) if one.pair else "warm-up",
+            (str(one.pair) if one.pair else "warm-up")
+            + (f", attempt {one.attempt}" if one.attempt is not None else ""),
             one.arm,
             one.status.replace("_", " "),
             format_seconds(one.wall_seconds),

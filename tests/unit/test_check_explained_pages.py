@@ -125,3 +125,10 @@ def test_a_report_of_an_earlier_version_is_explained_without_what_it_does_not_ho
     text = on_terminal(report)
     if mode == "baseline":
         assert "does not hold the stored sessions" in " ".join(text.split())
+
+
+def test_the_page_tells_which_launches_an_earlier_attempt_made():
+    report = explained_check(explained=())
+    launches = [one.model_copy(update={"attempt": 1 if one.pair <= 4 else None}) for one in report.launches]
+    page = check_html(report.model_copy(update={"launches": launches}))
+    assert page.count(", attempt 1<") == 8
