@@ -42,6 +42,8 @@ _DESIGN_FIELDS = {
     "target_effect": "target",
     "rule": "rule",
     "max_steal": "--drop-steal",
+    "cold": "--cold",
+    "duet": "--duet",
 }
 
 

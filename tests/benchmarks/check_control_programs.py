@@ -162,6 +162,31 @@ if __name__ == "__main__":
             model(pages).mean().backward()
             optimizer.step()
 """
+LOGGING = """
+import lightning
+import torch
+from torch.utils.data import DataLoader
+
+
+class Model(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 1)
+
+    def training_step(self, batch):
+        self.log("score", SCORE)
+        return self.layer(batch).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+trainer = lightning.Trainer(
+    max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+    enable_model_summary=False,
+)
+trainer.fit(Model(), DataLoader(torch.ones(8, 4), batch_size=4))
+"""
 USUAL = {"SIZE": 2, "WIDTH": 12, "EPOCHS": 1, "SAMPLES": 16, "PAGE": 8, "BATCH": 4, "WORKERS": 0}
 LOOP = ("--loop", "--train-batches", "8", "--epochs", "1")
 EXIT = ("--until", "exit")
@@ -236,6 +261,9 @@ POSITIVES = (
     Positive(metric="parameters", says="a larger model, forbidden", named="parameters 13 → 28",
              options=(*LOOP, "--min-effect", "parameters=0%"),
              before=training(), after=training(SIZE=3, WIDTH=27)),
+    Positive(metric="logged.score", says="a logged figure that may not grow", named="logged.score 1 → 2",
+             options=(*EXIT, "--min-effect", "logged.score=0%"),
+             before=script(LOGGING.replace("SCORE", "1.0")), after=script(LOGGING.replace("SCORE", "2.0"))),
     Positive(metric="num_workers", says="another number of workers, forbidden", named="num workers 0 → 1",
              options=(*LOOP, "--min-effect", "num_workers=0%"), before=training(), after=training(WORKERS=1)),
     Positive(metric="train_samples", says="fewer samples", named="samples trained on: 12 in the candidate",

@@ -137,6 +137,8 @@ def test_the_same_check_is_the_same():
         ({"design": design(alpha=0.05)}, "alpha: 0.01 there, 0.05 here"),
         ({"design": design(rule="margin")}, "rule: gate there, margin here"),
         ({"design": design(max_steal=0.1)}, "--drop-steal: None there, 0.1 here"),
+        ({"design": design(cold=True)}, "--cold: False there, True here"),
+        ({"design": design(duet="parallel")}, "--duet: interleaved there, parallel here"),
         ({"design": design().model_copy(update={"mode": "aa"})}, "mode: against there, aa here"),
     ],
 )
