@@ -18,6 +18,7 @@ from ocrprof.results.check_stored import StoredSession, stored_session
 from ocrprof.results.check_values import describe_metrics
 from ocrprof.results.history import rolling, session_of_line
 from ocrprof.results.history_file import SUFFIX, read_history
+from ocrprof.results.history_series import since_last_change
 from ocrprof.results.model import ExactFacts, GitState, Launch
 from ocrprof.results.store import read_report
 
@@ -102,9 +103,9 @@ def _session_of(path: Path) -> StoredSession:
 
 
 def _sessions_of(session: CheckSession, path: Path) -> list[StoredSession]:
-    """The rolling reference of a history: its last sessions without a flag, with the libraries of the newest of them.
+    """The rolling reference of a history: its last sessions without a flag, since the last change of a time.
 
-    Where other libraries are what is tested, with any.
+    They have the libraries of the newest of them; any, where other libraries are what is tested.
     """
     history = read_history(path)
     chosen = rolling(sorted(history.lines, key=lambda line: line.created))
@@ -115,13 +116,19 @@ def _sessions_of(session: CheckSession, path: Path) -> list[StoredSession]:
         )
     if not session.plan.deps_under_test:
         chosen = [line for line in chosen if line.treatment == chosen[-1].treatment]
-    session.notes += [f"the last {len(chosen)} of {len(history.lines)} sessions of {path.name}", *history.notes]
+    level = since_last_change(chosen)
+    told = f"the last {len(level)} of {len(history.lines)} sessions of {path.name}"
+    if len(level) < len(chosen):
+        told += (
+            f", since a change at {(level[0].git.sha or level[0].created)[:12]}: `ocrprof history report` tells of it"
+        )
+    session.notes += [told, *history.notes]
     if session.plan.exact_only:
         raise OcrprofError(
             f"--exact needs to know what a launch did, and {path} holds numbers",
             hint="--baseline REPORT, --against REF",
         )
-    return [session_of_line(line, refuse=history.refuse) for line in chosen]
+    return [session_of_line(line, refuse=history.refuse) for line in level]
 
 
 def _refuse_unlike(session: CheckSession, stored: Sequence[StoredSession]) -> None:

@@ -47,6 +47,22 @@ def build_series(
     return series
 
 
+def since_last_change(lines: Sequence[HistoryLine]) -> list[HistoryLine]:
+    """The sessions, which are in order, from the newest change of a metric that decides on; all where there is none.
+
+    A later session can be held against those of one level: their mean and spread say nothing where two are mixed.
+    """
+    summaries = [session_summary(stored_launches(line)) for line in lines]
+    infos = metric_infos([values for line in lines for values in line.launches])
+    places = [
+        change.first_after
+        for info in infos
+        if info.gated
+        for change in _sampled_changes(info, [one.get(info.name) for one in summaries], lines, seed=0)[0]
+    ]
+    return list(lines[max(places, default=0) :])
+
+
 def metric_names(lines: Sequence[HistoryLine]) -> list[str]:
     """Of every metric that any of these sessions has."""
     infos = metric_infos([values for line in lines for values in line.launches])

@@ -103,6 +103,15 @@ def test_adding_again_does_nothing_and_says_so(project, added):
     assert {path: path.read_bytes() for path in (project.folder / ".ocrprof/history").iterdir()} == files
 
 
+def test_a_check_that_crashed_before_it_knew_the_machine_fails_no_later_step(project, tmp_path):
+    failed = ("check", "--exact", "--forbid-import", "torch", "-q", "-o", str(tmp_path / "failed"), "--", "python")
+    assert project.run("ocrprof", *failed, "-c", "raise SystemExit(3)").returncode == 5
+    done = project.history("add", "--folder", str(tmp_path / "home"), str(tmp_path / "failed"))
+    assert done.returncode == 0
+    assert "not added: " in done.stdout
+    assert not (tmp_path / "home").exists()
+
+
 def test_git_overlooks_the_histories(project, added):
     assert project.git("status", "--porcelain") == ""
 

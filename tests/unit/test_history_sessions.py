@@ -21,7 +21,7 @@ from ocrprof.results.history import (
     unlike,
 )
 from ocrprof.results.history_report import crept, headline, with_causes
-from ocrprof.results.history_series import exact_changes, exact_info
+from ocrprof.results.history_series import exact_changes, exact_info, since_last_change
 from ocrprof.results.model import CheckDesign, ExactFacts, GitState, HistoryLine, Series, TargetInfo
 
 FINGERPRINT = make_fingerprint(
@@ -142,6 +142,15 @@ def test_ten_sessions_of_a_history_judge_times_in_a_check():
         judged = judge_sessions(stored, now, infos, design)
         verdicts[start] = next(one.verdict for one in judged if one.name == "time_to_first_step")
     assert verdicts == {2.0: "ok", 2.3: "regressed"}
+
+
+def test_a_check_is_held_against_one_level_and_not_against_two_mixed():
+    quiet = [session(number) for number in range(20)]
+    assert since_last_change(quiet) == quiet
+    stepped = [session(number, start=2.0 if number < 9 else 2.5) for number in range(20)]
+    assert since_last_change(stepped) == stepped[9:]
+    faster = [session(number, start=2.5 if number < 9 else 2.0) for number in range(20)]
+    assert since_last_change(faster) == faster[9:]
 
 
 def test_a_step_is_a_change_between_the_right_commits():
