@@ -3,7 +3,7 @@
     python tests/benchmarks/check_bundled.py [--exact] [--only pandas-eager|cache-unwired] [--keep DIR]
 
 One branch of the bundled pipeline imports pandas where no data frame is made; in another the cache of samples is built
-and passed on as before, and never asked. Each is checked against main, with pairs of launches (about 12 minutes on
+and passed on as before, and never asked. Each is checked against main, with pairs of launches (about 5 minutes on
 two quiet cores for both) or, with --exact, by what needs no statistics (about 3). It needs pandas,
 which nothing else here does. Ends with 1 if one was not caught.
 """
