@@ -31,8 +31,7 @@ def list_opened(recorder: "Recorder") -> None:
 
     At once, because workers are often killed. Told by Python's audit event: what a C library opens is not seen.
     """
-    # Appended to by all processes, each line in one write.
-    handle = os.open("%s/files-opened.txt" % recorder.run_dir, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    listing = "%s/files-opened.txt" % recorder.run_dir
     seen: set[str] = set()
 
     def hear(event: str, args: "tuple[Any, ...]") -> None:
@@ -46,11 +45,23 @@ def list_opened(recorder: "Recorder") -> None:
             name = os.path.abspath(os.fsdecode(path))
             if name not in seen and not name.startswith((*_SYSTEM, _OWN)) and "\n" not in name:
                 seen.add(name)
-                os.write(handle, os.fsencode(name) + b"\n")
+                _append(listing, os.fsencode(name) + b"\n")
         except Exception as error:
             recorder.note("%s: %s" % (type(error).__name__, error))
 
     sys.addaudithook(hear)
+
+
+def _append(path: str, line: bytes) -> None:
+    """Of all processes, each line in one write. The file is not kept open: its number could become one of the target's.
+
+    To open it is heard too, and left out as what is opened to be written.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, line)
+    finally:
+        os.close(file)
 
 
 def _of_modules() -> "Iterator[str]":

@@ -175,7 +175,8 @@ class _Iterators:
             number, count = self._next_number, 0
             self._next_number += 1
             self._numbers[id(iterator)] = (number, 0)
-            self._lines[id(iterator)] = self._loaders.line(iterator)
+            # The sampler is a property, of any live loader: one that fails must not end the batches of another.
+            self._lines[id(iterator)] = self._recorder.ask(self._loaders.line, (iterator,), {})
         torch = sys.modules["torch"]
         return {
             "loader": number,

@@ -96,3 +96,21 @@ def test_torch_compile_is_named_by_the_line_that_calls_it(recorded, script):
 def test_the_target_does_what_it_does_without_the_recorder(both):
     recorded, untouched = both
     assert recorded.stdout == untouched.stdout == "2.0 OptimizedModule compile\n"
+
+
+UNREADY = """
+from torch.utils.data import DataLoader
+
+class Unready(DataLoader):
+    @property
+    def _index_sampler(self):
+        raise RuntimeError("not set up")
+
+waiting = Unready([1, 2])
+print(sum(len(batch) for batch in DataLoader([1, 2, 3])))
+"""
+
+
+def test_a_loader_that_is_not_ready_does_not_end_the_batches_of_another(tmp_path):
+    recorded = record(tmp_path / "run", PYTHON, "-c", UNREADY)
+    assert recorded.stdout == "3\n", recorded.stderr

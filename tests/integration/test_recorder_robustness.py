@@ -216,6 +216,24 @@ def test_a_file_that_the_target_opens_under_the_number_of_ours_is_left_alone(tmp
     assert loads_of(recorded, "wave") and recorded.of_kind("end")
 
 
+def test_the_listing_of_opened_files_takes_no_number_of_the_target(tmp_path):
+    script = script_in(tmp_path, """
+        import os, sys
+        print(os.open(sys.argv[1], os.O_RDONLY))
+        os.closerange(3, 4096)
+        own = [os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT) for _ in range(300)]
+        open(sys.argv[3]).read()
+        """)  # fmt: skip
+    for name in ("early.txt", "late.txt"):
+        (tmp_path / name).write_text("page")
+    arguments = (script, *(str(tmp_path / name) for name in ("early.txt", "own.txt", "late.txt")))
+    recorded = record(tmp_path / "run", PYTHON, *arguments, settings={"OCRPROF_FILES": "1", "OCRPROF_DATA_FILES": "1"})
+    listed = (tmp_path / "run" / "files-opened.txt").read_text().splitlines()
+    assert {str(tmp_path / "early.txt"), str(tmp_path / "late.txt")} <= set(listed)
+    assert (tmp_path / "own.txt").read_bytes() == b""
+    assert recorded.stdout == plain(PYTHON, *arguments).stdout
+
+
 def test_the_first_file_of_the_target_has_the_number_it_has_in_a_plain_run(tmp_path):
     code = "import os; print(os.open('/dev/null', os.O_RDONLY))"
     assert record(tmp_path / "run", PYTHON, "-c", code).stdout == plain(PYTHON, "-c", code).stdout
