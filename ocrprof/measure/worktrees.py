@@ -90,7 +90,9 @@ class Repository:
 
     def ignored_paths(self, inside: str = ".") -> list[str]:
         """Files and folders that git ignores, relative to `top`: each folder once, caches and environments left out."""
-        found = self.git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", "--", inside)
+        found = self.git(
+            "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", "--", f":(literal){inside}"
+        )
         names = [name.rstrip("/") for name in found.split("\0") if name]
         return [
             name
