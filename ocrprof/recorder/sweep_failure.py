@@ -18,6 +18,9 @@ _BATCH_MARGIN = 1.2
 _USABLE_SHARE = 0.8
 # Of a worker: its sentinel, its index queue's two ends, and one to spare (Popen, Queue).
 _DESCRIPTORS_OF_WORKER = 4
+# A worker that dies while its batch is fetched breaks the connection before it has ended.
+_BROKEN = (EOFError, OSError)
+_END_SECONDS = 2.0
 
 
 class NoRoom(Exception):
@@ -80,7 +83,7 @@ def tell(recorder: "Recorder", error: BaseException, iterator: "Any", loader: "A
     for name, function in (
         ("text", lambda: _lines(error)),
         ("loc", lambda: own_line(error.__traceback__)),
-        ("exits", lambda: [[worker.pid, worker.exitcode] for worker in getattr(iterator, "_workers", ())]),
+        ("exits", lambda: _exits(list(getattr(iterator, "_workers", ())), error)),
         ("num_workers", lambda: loader.num_workers),
         ("method", lambda: (loader.multiprocessing_context or sys.modules["torch"].multiprocessing).get_start_method()),
         ("shm", cost.shm_bytes),
@@ -89,6 +92,15 @@ def tell(recorder: "Recorder", error: BaseException, iterator: "Any", loader: "A
         facts[name] = recorder.ask(function, (), {})
     recorder.write({"k": "totals", "of": "sweep.failure", "a": facts})
     recorder.flush()
+
+
+def _exits(workers: "list[Any]", error: BaseException) -> "list[list[int | None]]":
+    """[pid, exit code or None where it runs on] of each worker."""
+    time = sys.modules["time"]
+    until = time.monotonic() + (_END_SECONDS if workers and isinstance(error, _BROKEN) else 0.0)
+    while time.monotonic() < until and all(worker.exitcode is None for worker in workers):
+        time.sleep(0.01)
+    return [[worker.pid, worker.exitcode] for worker in workers]
 
 
 def own_line(traceback: "TracebackType | None") -> "list[object] | None":

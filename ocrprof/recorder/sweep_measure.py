@@ -27,18 +27,24 @@ _HANG_BATCHES = 20
 _FREE_SHARE, _STEPS_SHARE = 0.45, 0.85
 _DISCARD_SHARE = 0.25
 _TURNOVER_SHARE = 0.5
+_MAX_ERRORS = 4
 
 
 def take_over(recorder: "Recorder", asked: "dict[str, Any]", loader: "Any", iterate: "Callable[[Any], Any]") -> None:
     """Measures, writes what came of it, and ends the process."""
     takeover = _Takeover(recorder, asked, loader)
-    try:
-        takeover.measure(iterate)
-    except BaseException as error:
-        iterator = None if takeover.feed is None else takeover.feed.iterator
-        recorder.load("sweep_failure").tell(recorder, error, iterator, loader, phase=takeover.phase)
-    else:
-        recorder.ask(takeover.close, (), {})
+    first_error: BaseException | None = None
+    for _ in range(_MAX_ERRORS):
+        try:
+            if first_error is None:
+                takeover.measure(iterate)
+                recorder.ask(takeover.close, (), {})
+            else:
+                iterator = None if takeover.feed is None else takeover.feed.iterator
+                recorder.load("sweep_failure").tell(recorder, first_error, iterator, loader, phase=takeover.phase)
+            break
+        except BaseException as error:  # torch's handler of SIGCHLD raises again while the first is being told
+            first_error = first_error or error
     if takeover.feed is not None:
         recorder.ask(takeover.feed.beat.ends, (), {})
     while True:
@@ -61,6 +67,7 @@ class _Takeover:
         self._kept: list[object] = []
         self._notes: list[str] = []
         self._duplicates: Any = None
+        self._is_by_epoch = False
         self._shm_before = self._cost.shm_bytes()
         self._shm_peak = 0
         self._pss_peak: int | None = None
@@ -225,7 +232,9 @@ class _Takeover:
         """Ten blocks; of twice the length where neighbours still depend on each other."""
         blocks = self._collect(_NUM_PILOT, until)
         for _ in range(_MAX_DOUBLINGS):
-            if len(blocks) < _NUM_PILOT or self._blocks.lag1([one[0] / one[1] for one in blocks]) <= _MAX_LAG1:
+            if self._is_by_epoch or len(blocks) < _NUM_PILOT:
+                break
+            if self._blocks.lag1([one[0] / one[1] for one in blocks]) <= _MAX_LAG1:
                 break
             if self._recorder.now() > until:
                 break
@@ -279,7 +288,9 @@ class _Takeover:
 
     def _whole_epochs(self, wanted: int, until: int) -> "list[list[int]]":
         """Where an epoch is shorter than a block and what is left out before it: blocks of one epoch, start and all."""
-        self._notes.append("an epoch is too short for a steady state: each block is one epoch, from its start on")
+        if not self._is_by_epoch:
+            self._notes.append("an epoch is too short for a steady state: each block is one epoch, from its start on")
+        self._is_by_epoch = True
         blocks: list[list[int]] = []
         while len(blocks) < wanted:
             start = self._recorder.now()

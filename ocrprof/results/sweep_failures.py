@@ -25,6 +25,8 @@ _PICKLE_TEXT = re.compile(
 _NO_GUARD_TEXT = re.compile(r"before the\s+current process has finished its bootstrapping phase")
 _WORKER_ERROR = re.compile(r"^Caught (\w+) in DataLoader worker process (\d+)")
 _ENDED_WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [^)]*\) (?:exited unexpectedly|is killed by signal)")
+# What fetching a batch raises whose worker died with it half sent.
+_BROKEN_TYPES = {"ConnectionResetError", "ConnectionRefusedError", "BrokenPipeError", "EOFError", "FileNotFoundError"}
 _LITTLE_SHM_BYTES = 16 * 1024**2
 
 _SHM_ADVICE = (
@@ -111,6 +113,9 @@ def _status(facts: Facts, error: Facts | None, ending: Ending) -> TrialStatus:
         return "shm" if kind == "shm" else "fds"
     own = f"{facts.get('type')}: {facts.get('message')}\n" + "\n".join(facts.get("text") or ())
     text = own if error is None else f"{own}\n{error.get('type')}: {error.get('message')}"
+    if facts.get("type") in _BROKEN_TYPES:
+        # Why the other side hung up is told on stderr, by a thread of the worker's.
+        text = "\n".join([text, *ending.stderr_tail])
     number = (error or {}).get("errno") or facts.get("errno")
     signals = {-code for _, code in facts.get("exits") or () if code is not None and code < 0}
     if number == _TOO_MANY_FILES or _FDS_TEXT.search(text):
@@ -129,7 +134,7 @@ def _status(facts: Facts, error: Facts | None, ending: Ending) -> TrialStatus:
     is_start = facts.get("phase") in ("start", "first batch", "turnover")
     if is_start and (_PICKLE_TEXT.search(text) or facts.get("type") == "PicklingError"):
         return "unpicklable"
-    if _ENDED_WORKER.search(text):
+    if _ENDED_WORKER.search(text) or (signals and facts.get("type") in _BROKEN_TYPES):
         if facts.get("method") != "fork" and _PICKLE_TEXT.search(said):
             return "unpicklable"
         return "worker_killed" if signals else "crashed"
@@ -168,7 +173,9 @@ def _said(status: TrialStatus, facts: Facts, error: Facts | None, ending: Ending
     if status == "shm":
         return (message if facts.get("kind") else f"/dev/shm is full: {message}"), _SHM_ADVICE
     if status == "fds":
-        return (message if facts.get("kind") else f"no more files may be opened: {message}"), _FDS_ADVICE
+        lines = [message, *reversed(ending.stderr_tail)]
+        said = next((line.strip() for line in lines if _FDS_TEXT.search(line)), message)
+        return (message if facts.get("kind") else f"no more files may be opened: {said}"), _FDS_ADVICE
     if status == "unpicklable":
         reason = next((line for line in reversed(ending.stderr_tail) if _PICKLE_TEXT.search(line)), message)
         what = message if _PICKLE_TEXT.search(message) else _first_line(reason)
@@ -187,7 +194,8 @@ def _said(status: TrialStatus, facts: Facts, error: Facts | None, ending: Ending
             "a worker ran the program again instead of loading: its main module starts without a guard",
             "put what the program does under `if __name__ == '__main__':`",
         )
-    return f"{facts.get('type')}: {message}", None
+    ended = [f"worker process {pid} exited {code}: " for pid, code in facts.get("exits") or () if code]
+    return f"{ended[0] if ended else ''}{facts.get('type')}: {message}", None
 
 
 def _first_line(text: str) -> str:

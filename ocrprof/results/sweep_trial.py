@@ -119,6 +119,9 @@ def _ended(
     if run.status == "timed_out":
         where = "the loader was measured" if "taken" in facts else "before the loader was iterated"
         message = f"did not end within {asked.timeout_seconds:g} s ({where})"
+        stuck = classify_hang(message, run.ending, run.stacks)
+        if "taken" in facts and stuck.status != "timeout":
+            return stuck
         return "timeout", Failure(message=message, advice="give it more: --timeout", stack=list(run.stacks))
     if run.status == "not_recorded":
         return "not_recorded", Failure(

@@ -64,9 +64,10 @@ def alone(folder) -> SweepTrial:
 CASES = {
     "killed": (("--kill-at", "50"), {}),
     "bus": (("--bus-at", "50"), {}),
+    "torn": (("--tear-at", "50"), {}),
     "raised": (("--raise-at", "50"), {}),
     "hung": (("--sleep-ms", "1", "--hang-at", "50"), {"hang_seconds": 1.0}),
-    "files": (("--max-files", "64"), {"setting": {"prefetch_factor": 40}}),
+    "files": (("--max-files", "64"), {"setting": {"prefetch_factor": 40}, "timeout_seconds": 60.0}),
     "unpicklable": (("--unpicklable",), {"setting": {"start_method": "spawn"}}),
     "stubborn": (("--stubborn",), {"slow_exit_seconds": 0.5, "max_seconds": 0.5}),
     "no loader": (("--kind", "none"), {}),
@@ -155,6 +156,7 @@ def test_a_killed_worker_is_a_status_of_its_own(cases):
     assert cases["killed"].status == "worker_killed"
     assert "killed by signal 9" in cases["killed"].failure.message
     assert cases["bus"].status == "sigbus"
+    assert cases["torn"].status == "sigbus", cases["torn"].failure
 
 
 def test_an_exception_names_the_sample_its_path_and_its_line(cases):

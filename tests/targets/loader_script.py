@@ -11,7 +11,9 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
+from multiprocessing.reduction import ForkingPickler
 
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, get_worker_info
@@ -37,7 +39,7 @@ def parse():
     parser.add_argument("--steps", type=int, default=0, help="train so many steps, of --step-ms each")
     parser.add_argument("--step-ms", type=float, default=0.0)
     parser.add_argument("--max-files", type=int, help="ulimit -n")
-    for name in ("kill", "raise", "hang", "bus"):
+    for name in ("kill", "raise", "hang", "bus", "tear"):
         parser.add_argument(f"--{name}-at", type=int, default=-1, help="the index of the sample")
     parser.add_argument("--staged", action="store_true", help="decode a picture, and transform it for 1 ms")
     parser.add_argument("--unpicklable", action="store_true")
@@ -68,6 +70,8 @@ class Timed(Dataset):
             os.kill(os.getpid(), signal.SIGKILL)
         if index == options.bus_at and get_worker_info():
             os.kill(os.getpid(), signal.SIGBUS)
+        if index == options.tear_at and get_worker_info():
+            die_while_fetched()
         if index == options.hang_at:
             time.sleep(3600)
         work(options)
@@ -76,6 +80,16 @@ class Timed(Dataset):
 
             self.transform(Image.open(io.BytesIO(self.picture)).convert("L"))
         return torch.zeros(options.sample_bytes // 4), index
+
+
+def die_while_fetched():
+    """The next batch breaks off in the main process, and this one ends by SIGBUS a moment later."""
+    ForkingPickler.register(torch.Tensor, lambda tensor: (torn, ()))
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGBUS)).start()
+
+
+def torn():
+    raise ConnectionResetError(104, "Connection reset by peer")
 
 
 class Sleep:

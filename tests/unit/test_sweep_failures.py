@@ -32,6 +32,7 @@ def ending(*stderr, exit_code=None, num_oom_kills=0):
 
 KILLED = facts(message="DataLoader worker (pid 41) is killed by signal: Killed. ", exits=[[41, -9], [42, None]])
 BUS = facts(message="DataLoader worker (pid 41) is killed by signal: Bus error. ", exits=[[41, -7], [42, None]])
+TORN = facts(type="ConnectionResetError", message="[Errno 104] Connection reset by peer", errno=104)
 STARTED = facts(phase="start", type="AttributeError", message="Can't pickle local object 'main.<locals>.<lambda>'")
 ENDED = facts(phase="first batch", message="DataLoader worker (pid(s) 41) exited unexpectedly", exits=[[41, 1]])
 NO_GUARD = (
@@ -46,6 +47,10 @@ NO_GUARD = (
         (KILLED, ending(num_oom_kills=1), "oom_killed"),
         (BUS, ending(), "sigbus"),
         ({**BUS, "shm": [64 * 1024**2, 4096]}, ending(), "shm"),
+        ({**TORN, "exits": [[41, -7], [42, None]]}, ending(), "sigbus"),
+        ({**TORN, "exits": [[41, None], [42, -9]]}, ending(), "worker_killed"),
+        ({**TORN, "exits": [[41, -11], [42, None]]}, ending(), "worker_killed"),
+        ({**TORN, "exits": [[41, 1], [42, None]]}, ending(), "crashed"),
         (facts(message="unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)"),
          ending(), "shm"),
         (facts(type="OSError", errno=24, message="[Errno 24] Too many open files"), ending(), "fds"),
@@ -83,6 +88,18 @@ def test_a_worker_that_tells_its_sample_wins_over_the_signal_that_followed():
     failure = classify(seen, error, ending()).failure
     assert failure.message == "Pages raised OSError for sample 7: truncated"
     assert (failure.sample_index, failure.path, failure.location.line) == (7, "a/7.jpg", 30)
+
+
+def test_a_worker_that_exits_while_its_batch_is_fetched_is_told():
+    failure = classify({**TORN, "exits": [[41, None], [42, 3]]}, None, ending()).failure
+    assert failure.message == ("worker process 42 exited 3: ConnectionResetError: [Errno 104] Connection reset by peer")
+
+
+def test_a_worker_that_could_not_send_its_batch_says_why_on_stderr():
+    said = ["Traceback (most recent call last):", "OSError: [Errno 24] Too many open files", "Traceback (most recent …"]
+    found = classify(facts(type="EOFError", message="", phase="first batch"), None, ending(*said))
+    assert found.status == "fds"
+    assert found.failure.message == "no more files may be opened: OSError: [Errno 24] Too many open files"
 
 
 def test_what_the_worker_says_decides_where_the_main_process_saw_the_pipe_end_only():

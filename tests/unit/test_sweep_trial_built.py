@@ -83,6 +83,8 @@ def test_service_times_are_those_of_the_measured_batches_in_this_loaders_workers
         ([process()], {"status": "interrupted"}, "interrupted", None),
         ([process()], {"hang_seconds": 31.0}, "timeout", "no batch for 31 s after the first"),
         ([process()], {"status": "timed_out"}, "timeout", "did not end within 600 s"),
+        ([process()], {"status": "timed_out", "stderr": ["OSError: [Errno 24] Too many open files"]}, "fds",
+         "did not end within 600 s (the loader was measured); on stderr a worker said: OSError"),
         ([], {"status": "not_recorded"}, "not_recorded", "the recorder did not start"),
         ([process(totals={})], {"status": "crashed", "exit_code": 1, "stderr": ["boom"]}, "crashed", "boom"),
         ([process(totals={"sweep.loader.0": {**LOADER, "role": "val", "chosen": False}})],
