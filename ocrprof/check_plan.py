@@ -79,7 +79,7 @@ class CheckPlan:
     min_effects: Mapping[str, float]
     target_effect: float = 0.10
     num_pairs_first: int = 10
-    num_pairs_max: int = 28
+    num_pairs_max: int = 40
     num_runs: int = 5
     time_budget_seconds: float | None = None
     seed: int
@@ -192,12 +192,12 @@ class CheckPlan:
 
 
 def parse_pairs(text: str) -> tuple[int, int]:
-    """(first stage, at most) from `10:28`, or from `10` for one stage."""
+    """(first stage, at most) from `10:40`, or from `10` for one stage."""
     first, colon, last = text.partition(":")
     try:
         return int(first), int(last if colon else first)
     except ValueError:
-        raise OcrprofError(f"--pairs {text!r} is not two numbers", hint="--pairs 10:28") from None
+        raise OcrprofError(f"--pairs {text!r} is not two numbers", hint="--pairs 10:40") from None
 
 
 def parse_share(text: str, *, option: str) -> float:

@@ -70,7 +70,7 @@ def check(
     alpha: Alpha = 0.01,
     min_effect: MinEffect = None,
     target: TargetEffect = "10%",
-    pairs: Pairs = "10:28",
+    pairs: Pairs = "10:40",
     runs: Runs = 5,
     time_budget: TimeBudget = None,
     seed: Seed = None,

@@ -16,7 +16,7 @@ from ocrprof.measure.reference_work import time_reference_work
 from ocrprof.measure.startup import Progress
 from ocrprof.measure.worktrees import Arm, Repository, notes_on, worktrees
 from ocrprof.results.check_attempts import continued_order
-from ocrprof.results.check_design import draw_order, is_futile, resized_pairs
+from ocrprof.results.check_design import draw_order, pairs_worth_running
 from ocrprof.results.check_dropped import counted_launches
 from ocrprof.results.check_facts import without_unsteady
 from ocrprof.results.check_statistics import judge_pairs
@@ -179,11 +179,10 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
             if limit is not None and number < wanted and number % 2 == 0 and now - began + 2 * (now - started) > limit:
                 stopped = f"two more pairs would not fit into the {limit:.0f} s of --time-budget"
                 break
-            if number == plan.num_pairs_first < plan.num_pairs_max:
+            if number == wanted < plan.num_pairs_max:
                 _describe(session)
-                timed, _ = _timed(session)
-                futile = is_futile(timed, session.infos, session.design)
-                wanted = number if futile else resized_pairs(timed, session.infos, session.design)
+                worth = pairs_worth_running(number, _timed(session)[0], session.infos, session.design)
+                futile, wanted = worth is None, worth or number
                 stopped = f"nothing looked slower after {number} pairs" if futile else None
     finally:
         # Also of a check that is cut short: what was measured is told.

@@ -213,6 +213,8 @@ def _first_stage(stage: FirstStage, info: MetricInfo, design: CheckDesign) -> St
             f"needs {needed}."
         )
     told.append(f"Over all metrics, and {design.num_pairs_max} at most: {stage.num_wanted} pairs.")
+    if stage.num_run > stage.num_wanted:
+        told.append(f"Those were noisier than the first, and asked for more: {stage.num_run} were run.")
     return Step(heading="After the first stage", sentences=told)
 
 

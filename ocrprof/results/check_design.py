@@ -53,14 +53,14 @@ def check_num_pairs(first: int, most: int) -> None:
     """Raises OcrprofError unless both are even, at least 10, and the first is no larger than the second."""
     if first % 2 or most % 2:
         raise OcrprofError(
-            f"an odd number of pairs cannot be balanced: {first}:{most}", hint="even numbers, as in --pairs 10:28"
+            f"an odd number of pairs cannot be balanced: {first}:{most}", hint="even numbers, as in --pairs 10:40"
         )
     if first < MIN_PAIRS:
         raise OcrprofError(
             f"{first} pairs can never confirm a regression at 1 %", hint=f"--pairs needs {MIN_PAIRS} or more"
         )
     if first > most:
-        raise OcrprofError(f"the first stage has more pairs than all: {first}:{most}", hint="as in --pairs 10:28")
+        raise OcrprofError(f"the first stage has more pairs than all: {first}:{most}", hint="as in --pairs 10:40")
 
 
 def is_futile(launches: Sequence[Launch], infos: Sequence[MetricInfo], design: CheckDesign) -> bool:
@@ -82,6 +82,19 @@ def _looks_slower(metric: PairedMetric) -> bool:
         and mean(metric.slowdowns) > _FUTILE_STANDARD_ERRORS * error
         and metric.change(theta) >= metric.info.floor / 2
     )
+
+
+def pairs_worth_running(
+    num_run: int, launches: Sequence[Launch], infos: Sequence[MetricInfo], design: CheckDesign
+) -> int | None:
+    """Pairs to run in all, asked whenever as many have been run as were worth it before.
+
+    None where nothing looks slower after the first stage. A few pairs tell the noise roughly, and too small as often as
+    too large: where further ones are noisier, more are run.
+    """
+    if num_run == design.num_pairs_first and is_futile(launches, infos, design):
+        return None
+    return max(num_run, resized_pairs(launches, infos, design))
 
 
 def resized_pairs(launches: Sequence[Launch], infos: Sequence[MetricInfo], design: CheckDesign) -> int:

@@ -80,6 +80,7 @@ class FirstStage:
 
     `noise`: standard deviation of the pairs' log ratios by their sizes alone; None where the metric had no say.
     `num_needed`: pairs for it; None for more than can be. `num_wanted`: in all; None where nothing `looked_slower`.
+    `num_run`: in the end, more than that where later pairs were noisier.
     """
 
     num_pairs: int
@@ -92,6 +93,7 @@ class FirstStage:
     noise: float | None
     num_needed: int | None
     num_wanted: int | None
+    num_run: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +283,7 @@ def _first_stage(report: CheckReport, info: MetricInfo) -> FirstStage | None:
         if noise is None
         else pairs_needed(noise, alpha=alpha, min_effect=effect, boundary=boundary, target=target),
         num_wanted=None if futile else resized_pairs(timed, report.metric_infos, design),
+        num_run=len({one.pair for one in _whole(report.launches)}),
     )
 
 

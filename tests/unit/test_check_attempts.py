@@ -9,7 +9,7 @@ from checked import CREATED, design, gaussian, info, most_successes, simulated
 from ocrprof.cli.check import attempt_number
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.results.check_attempts import continued_order, pool, unlike, unlike_metrics
-from ocrprof.results.check_design import block_of, is_futile, resized_pairs
+from ocrprof.results.check_design import block_of, pairs_worth_running
 from ocrprof.results.check_statistics import judge_pairs, overall_verdict
 from ocrprof.results.model import CheckReport, GitState
 
@@ -167,12 +167,14 @@ def test_the_attempt_is_what_the_ci_system_says(environ, number):
 
 def first_attempt(plan, run) -> tuple[bool, int]:
     """Whether a check fails by itself, and after how many pairs it ended."""
-    early = [one for one in run if one.pair <= plan.num_pairs_first]
-    if is_futile(early, INFOS, plan):
-        return False, plan.num_pairs_first
-    num = resized_pairs(early, INFOS, plan)
-    found = judge_pairs([one for one in run if one.pair <= num], INFOS, plan, True)
-    return overall_verdict(found) == "regressed", num
+    num, kept = 0, run
+    worth: int | None = plan.num_pairs_first
+    while worth is not None and worth > num:
+        num, kept = worth, [one for one in run if one.pair <= worth]
+        worth = pairs_worth_running(num, kept, INFOS, plan)
+    if worth is None:
+        return False, num
+    return overall_verdict(judge_pairs(kept, INFOS, plan, True)) == "regressed", num
 
 
 def two_attempts(trial: int, *, alpha: float, noise) -> tuple[bool, bool]:

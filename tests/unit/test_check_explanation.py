@@ -9,6 +9,7 @@ from checked import design, gaussian, info, launches, simulated
 from explained_checks import INFOS, PHASES, explained_check, session_check
 
 from ocrprof.errors import OcrprofError
+from ocrprof.renderers.check_steps import pair_steps
 from ocrprof.results.check_design import block_of, is_futile, resized_pairs
 from ocrprof.results.check_explanation import explain_pairs, looks_slower, num_possible_orders
 from ocrprof.results.check_names import (
@@ -292,3 +293,20 @@ def test_a_name_that_means_nothing_is_an_error_with_what_may_have_been_meant():
     with pytest.raises(OcrprofError, match="--explain time_to_exit: no metric is called so") as raised:
         require_explained(explained_check(explained=("imports", "time_to_exit")))
     assert raised.value.hint.startswith("did you mean time_to_first_step")
+
+
+def test_pairs_that_were_run_because_later_ones_were_noisier_are_told():
+    plan = design(10, 40)
+    sd = {True: 0.03, False: 0.09}
+    generator = random.Random(4)
+    run = simulated(plan.order, noise=lambda moment: [generator.gauss(0, sd[moment < 20])], slowdowns={"a": 0.15})
+    report = explained_check().model_copy(
+        update={
+            "design": plan, "launches": run, "metric_infos": [info("a")],
+            "metrics": judge_pairs(run, [info("a")], plan, True),
+        }
+    )  # fmt: skip
+    stage = of(report, "a").first_stage
+    assert stage.num_wanted < stage.num_run == 40
+    (step,) = [one for one in pair_steps(report, of(report, "a")) if one.heading == "After the first stage"]
+    assert step.sentences[-1] == "Those were noisier than the first, and asked for more: 40 were run."

@@ -6,10 +6,10 @@ import random
 import pytest
 from checked import design, fewest_successes, gaussian, info, launches, most_successes, simulated
 
-from ocrprof.results.check_design import is_futile, resized_pairs
+from ocrprof.results.check_design import is_futile, pairs_worth_running, resized_pairs
 from ocrprof.results.check_headline import headline, metric_sentence
 from ocrprof.results.check_statistics import judge_pairs, overall_verdict
-from ocrprof.results.model import Budget, ExactChange, MetricSummary
+from ocrprof.results.model import Budget, ExactChange, Launch, MetricSummary
 
 NAMES = ("imports_seconds", "time_to_first_step_seconds", "peak_bytes")
 INFOS = [
@@ -199,11 +199,19 @@ def test_the_margin_rule_wants_three_percent_excluded_and_no_more():
 def run_check(plan, infos, *, noise, slowdowns, second=0.0) -> list[MetricSummary]:
     """The whole rule of two stages on simulated launches."""
     run = simulated(plan.order, noise=noise, slowdowns=slowdowns, second=second)
-    first = [one for one in run if one.pair <= plan.num_pairs_first]
-    if is_futile(first, infos, plan):
-        return judge_pairs(first, infos, plan, False)
-    num_pairs = resized_pairs(first, infos, plan)
-    return judge_pairs([one for one in run if one.pair <= num_pairs], infos, plan, True)
+    run, worth = run_out(run, infos, plan)
+    return judge_pairs(run, infos, plan, worth is not None)
+
+
+def run_out(run, infos, plan) -> tuple[list[Launch], int | None]:
+    """The launches of the pairs that a check runs of these, and what it was told in the end."""
+    num_pairs = plan.num_pairs_first
+    while True:
+        kept = [one for one in run if one.pair <= num_pairs]
+        worth = pairs_worth_running(num_pairs, kept, infos, plan)
+        if worth is None or worth == num_pairs:
+            return kept, worth
+        num_pairs = worth
 
 
 def test_two_stages_find_a_slowdown_of_ten_percent_as_often_as_promised():
@@ -237,6 +245,17 @@ def test_two_stages_with_futility_fail_no_more_often_than_alpha():
         stopped += metrics[0].p_fw is None
     assert 0 < failed <= most_successes(num_trials, alpha)
     assert 0 < stopped < num_trials
+
+
+def test_more_pairs_are_run_where_later_ones_are_noisier_than_the_first():
+    plan, generator = design(10, 40), random.Random(4)
+    sd = {True: 0.03, False: 0.09}
+    run = simulated(plan.order, noise=lambda moment: [generator.gauss(0, sd[moment < 20])], slowdowns={"a": 0.15})
+    first = [one for one in run if one.pair <= 10]
+    asked = pairs_worth_running(10, first, [info("a")], plan)
+    kept, worth = run_out(run, [info("a")], plan)
+    assert 10 < asked < worth == max(one.pair for one in kept) <= 40
+    assert judge_pairs(kept, [info("a")], plan, True)[0].verdict == "regressed"
 
 
 def test_a_check_without_noise_to_speak_of_stops_at_its_first_stage():

@@ -175,7 +175,7 @@ class CheckDesign(Value):
         default=[], description="+1: the candidate came second in that pair; of a parallel duet, it had the second CPUs"
     )
     num_pairs_first: int = 10
-    num_pairs_max: int = 28
+    num_pairs_max: int = 40
     alpha: float = 0.01
     min_effect: float = 0.05
     target_effect: float = 0.10
