@@ -56,7 +56,12 @@ def ablate(
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option("--features", metavar="FILE", help="Features from a TOML file.", show_default="none"),
+        typer.Option(
+            "--features",
+            metavar="FILE",
+            help="Features from a TOML file: a [[feature]] for each, with name, and on and off as lists of arguments.",
+            show_default="none",
+        ),
     ] = None,
     only: Annotated[
         str | None,

@@ -183,7 +183,11 @@ DropSteal = Annotated[
 
 FailOn = Annotated[
     list[FailOnChoice] | None,
-    typer.Option("--fail-on", help="End with 3 or 1 on these too. Repeat for more.", show_default="regression"),
+    typer.Option(
+        "--fail-on",
+        help="End with 3 where it is inconclusive too, or with 1 on an improvement. Repeat for more.",
+        show_default="regression",
+    ),
 ]
 
 ForbidImport = Annotated[
