@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ocrprof.cli.options import Output, Quiet, terminal_width, wants_color
+from ocrprof.cli.quantities import parse_share
 from ocrprof.errors import ExitCode, OcrprofError
 
 
@@ -17,8 +18,8 @@ def compare(
         bool, typer.Option("--gate", help="Judge it, and exit 1 where a slowdown is confirmed.", show_default="off")
     ] = False,
     min_effect: Annotated[
-        float, typer.Option("--min-effect", metavar="PERCENT", help="Slowdown from which --gate may fail.")
-    ] = 5.0,
+        str, typer.Option("--min-effect", metavar="SHARE", help="Slowdown from which --gate may fail.")
+    ] = "5%",
     allow_mismatch: Annotated[
         bool,
         typer.Option(
@@ -38,8 +39,9 @@ def compare(
     from ocrprof.results.compare import compare_reports
     from ocrprof.results.store import read_report
 
-    if not 0 <= min_effect < 100:
-        raise OcrprofError(f"--min-effect {min_effect:g} is no percentage", hint="as in --min-effect 5")
+    effect = parse_share(min_effect, option="--min-effect")
+    if not 0 <= effect < 1:
+        raise OcrprofError(f"--min-effect {min_effect}: has to lie between 0 and 1", hint="5% or 0.05, say")
     report = compare_reports(
         read_report(base),
         read_report(candidate),
@@ -49,7 +51,7 @@ def compare(
         tool=describe_tool(),
         gate=gate,
         allow_mismatch=allow_mismatch,
-        min_effect=min_effect / 100,
+        min_effect=effect,
     )
     page = write_pages(report, output or default_output("compare"))
     if not quiet:

@@ -90,6 +90,16 @@ def test_three_runs_can_never_fail_the_gate(folder):
     assert "exact one-sided rank-sum test" in " ".join(done.stdout.split())
 
 
+def test_the_least_effect_is_a_share_as_in_a_check(folder, tmp_path):
+    done = ocrprof("compare", "old", "new", "--gate", "--min-effect", "20%", "-o", str(tmp_path / "gated"), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "20 %" in read_report(tmp_path / "gated").test
+    refused = ocrprof("compare", "old", "new", "--min-effect", "5", "-o", str(tmp_path / "refused"), cwd=folder)
+    assert refused.returncode == 2
+    assert "--min-effect 5: has to lie between 0 and 1" in refused.stderr
+    assert "hint:  5% or 0.05, say" in refused.stderr
+
+
 def test_what_is_no_report_of_the_same_kind_is_refused(folder, tmp_path):
     (tmp_path / "other.json").write_text("{}")
     fields = json.loads((folder / "old" / "report.json").read_text(encoding="utf-8"))
