@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,17 +89,21 @@ def run_target(
     ):
         spawn_ns = time.monotonic_ns()
         command = [*in_front, *target.argv]
-        process = _spawn(
-            command, cwd=target.cwd, directory=directory, until=until, settings=settings, files=(stdout, stderr)
-        )
+        process: subprocess.Popen[bytes] | None = None
         stack: tuple[str, ...] = ()
         try:
+            with _interrupts_held():
+                process = _spawn(
+                    command, cwd=target.cwd, directory=directory, until=until, settings=settings, files=(stdout, stderr)
+                )
             with beside(process.pid) if beside is not None else contextlib.nullcontext():
                 status = _wait(process, pipe, stop=stop, deadline_ns=spawn_ns + int(timeout_seconds * 1e9))
                 end_ns = time.monotonic_ns()
             if status == "timed_out":
                 stack = stack_of(process.pid)
         except KeyboardInterrupt:
+            if process is None:
+                raise
             status, end_ns = "interrupted", time.monotonic_ns()
         exit_code, usage = _reap(process, own_end=status == "ended_early")
     if status == "ended_early" and until == "exit" and exit_code == 0:
@@ -284,6 +289,29 @@ def _become_subreaper() -> None:
     """Orphans of the target become our children instead of init's, so that none is lost (Linux; else no effect)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM wait: raised while a process is being started, they would leave it to nobody.
+
+    What a handler of ours does waits for the end. What is ignored, or ends us, stays so: the target inherits it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone
+        return
+    held: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda received, _: held.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+    if held:
+        signal.raise_signal(held[0])
 
 
 @contextlib.contextmanager
