@@ -18,15 +18,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("startup")(startup.startup)
-app.command("baseline")(baseline.baseline)
-app.command("ablate")(ablate.ablate)
-app.command("check")(check.check)
-app.command("sweep-workers")(sweep_workers.sweep_workers)
-app.command("compare")(compare.compare)
-app.command("doctor")(doctor.doctor)
-app.command("report")(report.report)
-app.add_typer(history.app, name="history")
+app.command("startup", short_help="Measure where the time goes until the first training step.")(startup.startup)
+app.command("baseline", short_help="Measure start-up, training and validation in one report.")(baseline.baseline)
+app.command("ablate", short_help="Measure what each performance feature is worth.")(ablate.ablate)
+app.command("check", short_help="Tell whether a change made the program slower; for CI.")(check.check)
+app.command("sweep-workers", short_help="Find out how many DataLoader workers a training needs.")(
+    sweep_workers.sweep_workers
+)
+app.command("compare", short_help="Tell why the second of two reports took longer.")(compare.compare)
+app.command("doctor", short_help="Tell what in this environment costs time.")(doctor.doctor)
+app.command("report", short_help="Judge a saved result and draw it again; measures nothing.")(report.report)
+app.add_typer(history.app, name="history", short_help="Keep measurements, and tell where a metric changed.")
 
 
 def _print_version(wanted: bool) -> None:

@@ -40,12 +40,12 @@ Fingerprint = Annotated[
 _NUM_COMMITS = 12
 
 
-@app.command("add")
+@app.command("add", short_help="Add reports to their histories, each once.")
 def add(
     reports: Annotated[
         list[Path],
         typer.Argument(
-            metavar="REPORT...", help="Reports of check, startup or baseline, or their folders.", show_default=False
+            metavar="REPORT", help="Reports of check, startup or baseline, or their folders.", show_default=False
         ),
     ],
     folder: Folder = None,
@@ -70,11 +70,11 @@ def add(
         raise OcrprofError(f"{problems[0]}{others}", hint=problems[0].hint)
 
 
-@app.command("report")
+@app.command("report", short_help="Tell where metrics changed for good; never fails.")
 def report(
     metrics: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[METRIC]...", help="Patterns of the metrics to tell.", show_default="all"),
+        typer.Argument(metavar="METRIC", help="Patterns of the metrics to tell.", show_default="all"),
     ] = None,
     folder: Folder = None,
     fingerprint: Fingerprint = None,
@@ -115,12 +115,12 @@ def report(
         print(f"report: {page}", file=sys.stderr)
 
 
-@app.command("bisect-hint")
+@app.command("bisect-hint", short_help="Print the commands that find a regression's commit.")
 def bisect_hint(
     metric: Annotated[str, typer.Argument(metavar="METRIC", help="The metric that got worse.", show_default=False)],
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", help="What to measure.", show_default="that of the newest session"),
+        typer.Argument(metavar="-- COMMAND", help="What to measure.", show_default="that of the newest session"),
     ] = None,
     at: Annotated[
         str | None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Command = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[OVERRIDES]... | -- COMMAND...",
+        metavar="OVERRIDES | -- COMMAND",
         help="What to measure: a command after `--`, or Hydra overrides of the bundled pipeline (none: its defaults).",
         show_default=False,
     ),
