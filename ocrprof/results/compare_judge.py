@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ocrprof.results import holm, rank_sum
 from ocrprof.results.ablation import measured_loop
+from ocrprof.results.check_dropped import counted_launches
 from ocrprof.results.check_statistics import judge_pairs, overall_verdict
 from ocrprof.results.compare_causes import measured_runs
 from ocrprof.results.compare_points import arm_name, later_epochs, same_session, setting_name, values_of
@@ -73,9 +74,10 @@ def _by_pairs(base: CheckReport, candidate: CheckReport) -> Judgement:
         *(launch for launch in candidate.launches if launch.arm == "candidate"),
     ]
     design = candidate.design
-    num_pairs = len({launch.pair for launch in launches if launch.pair})
-    final = num_pairs > design.num_pairs_first or design.num_pairs_first == design.num_pairs_max
-    found = judge_pairs(launches, candidate.metric_infos, design, final)
+    counted = counted_launches(launches, max_steal=design.max_steal).launches
+    # A slowdown is tested where the check tested for one; where it stopped early, as its design has it, none is.
+    final = any(metric.p_fw is not None for metric in candidate.metrics)
+    found = judge_pairs(counted, candidate.metric_infos, design, final)
     return Judgement(metrics=found, verdict=overall_verdict(found), test=_BY_PAIRS)
 
 
@@ -131,16 +133,22 @@ def _rates(report: SweepReport) -> dict[str, list[float]]:
 
 def unpaired(samples: Sequence[Sample], *, min_effect: float) -> list[MetricSummary]:
     """A summary for each, in order; p values are Holm's."""
-    usable = [one for one in samples if min([*one.base, *one.candidate], default=0.0) > 0]
+    usable = [one for one in samples if one.base and one.candidate and min(*one.base, *one.candidate) > 0]
     logs = {one.name: _worse_logs(one) for one in usable}
     slower = holm.adjusted({name: rank_sum.p_greater(base, candidate) for name, (base, candidate) in logs.items()})
     faster = holm.adjusted({name: rank_sum.p_greater(candidate, base) for name, (base, candidate) in logs.items()})
     return [
         _summary(one, logs[one.name], slower[one.name], faster[one.name], min_effect=min_effect, num=len(usable))
         if one.name in logs
-        else MetricSummary(name=one.name, n=0, verdict="inconclusive", reason="one side has no run that counts")
+        else MetricSummary(name=one.name, n=0, verdict="inconclusive", reason=_why_unusable(one))
         for one in samples
     ]
+
+
+def _why_unusable(sample: Sample) -> str:
+    if sample.base and sample.candidate:
+        return "0 in some runs: no ratio can be had of it"
+    return "one side has no run that counts"
 
 
 def _worse_logs(sample: Sample) -> tuple[list[float], list[float]]:

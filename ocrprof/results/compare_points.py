@@ -20,7 +20,6 @@ from ocrprof.results.model import (
     SweepPoint,
     SweepReport,
 )
-from ocrprof.results.stats import bootstrap_ci95
 
 _PHASE_METRICS = "startup."
 """Metrics of a check that are phases of the start, exclusive, begin with it."""
@@ -154,7 +153,7 @@ def parts_breakdown(
     """The mean of what was counted on each side, and the change of each exclusive part; neither side is empty."""
     means = [_mean_parts(side) for side in (base, candidate)]
     totals = [[sum(one.values()) for one in side] for side in (base, candidate)]
-    interval = difference_ci95(*totals)
+    interval = difference_ci95(*totals, center=statistics.fmean)
     changes = {part: means[1].get(part, 0) - means[0].get(part, 0) for part in dict.fromkeys([*means[0], *means[1]])}
     causes = [_cause(part, change_ns, means) for part, change_ns in changes.items() if change_ns]
     return Breakdown.model_validate(
@@ -162,8 +161,6 @@ def parts_breakdown(
             "name": name,
             "base_seconds": sum(means[0].values()) / 1e9,
             "candidate_seconds": sum(means[1].values()) / 1e9,
-            "base_ci95": bootstrap_ci95(totals[0]),
-            "candidate_ci95": bootstrap_ci95(totals[1]),
             "difference_ci95": interval,
             "num_base": len(base),
             "num_candidate": len(candidate),

@@ -2,7 +2,7 @@
 
 import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ocrprof.results.model import ComparedFigure
 from ocrprof.results.stats import bootstrap_ci95, percentile, standard_deviation
@@ -14,18 +14,23 @@ _NUM_RESAMPLES = 2000
 _NUM_DEVIATIONS = 2.0
 
 
-def difference_ci95(base: Sequence[float], candidate: Sequence[float]) -> tuple[float, float] | None:
-    """Percentile-bootstrap 95 % interval of the difference of the medians, candidate less base; None below three.
+def difference_ci95(
+    base: Sequence[float],
+    candidate: Sequence[float],
+    *,
+    center: Callable[[Sequence[float]], float] = statistics.median,
+) -> tuple[float, float] | None:
+    """Percentile-bootstrap 95 % interval of the difference of the centers, candidate less base; None below three.
 
     Each side is resampled by itself (Efron and Tibshirani 1993, 8.3). Of very few runs it covers less often than its
-    name says: whether a build fails is decided by an exact test, never by this.
+    name says: whether a build fails is decided by an exact test, never by this. `center` is that of which the
+    difference is told: the median, or where parts have to add up the mean.
     """
     if min(len(base), len(candidate)) < MIN_RUNS:
         return None
     generator = random.Random(0)
     differences = sorted(
-        statistics.median(generator.choices(candidate, k=len(candidate)))
-        - statistics.median(generator.choices(base, k=len(base)))
+        center(generator.choices(candidate, k=len(candidate))) - center(generator.choices(base, k=len(base)))
         for _ in range(_NUM_RESAMPLES)
     )
     return percentile(differences, 2.5), percentile(differences, 97.5)

@@ -13,6 +13,7 @@ from reports_fixture import TOOL, baseline_report, startup_report
 from ocrprof.errors import OcrprofError
 from ocrprof.results.compare import compare_reports
 from ocrprof.results.compare_pieces import nanoseconds, pieces_of
+from ocrprof.results.compare_points import parts_breakdown
 from ocrprof.results.compare_startup import start_breakdown
 from ocrprof.results.compare_words import cause_name, value_text
 from ocrprof.results.import_graph import top_level
@@ -273,6 +274,41 @@ def test_a_check_given_twice_is_judged_by_its_pairs_as_it_was():
     assert report.exit_code == 1
 
 
+def test_a_check_of_its_first_stage_alone_is_judged_by_its_pairs_as_it_was():
+    """Ten pairs told enough, and were tested; where nothing looked slower after them, nothing was."""
+    made = check_report()
+    design = made.design.model_copy(update={"num_pairs_first": 12, "num_pairs_max": 28})
+    tested = made.model_copy(update={"design": design})
+    assert compare(tested, tested, gate=True).exit_code == 1
+    untested = [metric.model_copy(update={"p_fw": None}) for metric in made.metrics]
+    stopped = tested.model_copy(update={"metrics": untested})
+    assert compare(stopped, stopped, gate=True).exit_code == 0
+
+
+def test_pairs_that_a_check_left_out_are_left_out_of_its_comparison():
+    stolen = [
+        one.model_copy(update={"covariates": {"stolen_seconds": 0.5 * one.wall_seconds}}) if one.pair == 3 else one
+        for one in launches()
+    ]
+    made = check_report(launches=stolen)
+    report = compare(
+        made, made.model_copy(update={"design": made.design.model_copy(update={"max_steal": 0.1})}), gate=True
+    )
+    assert {metric.n for metric in report.judged} == {11}
+
+
+def test_a_figure_that_one_side_lacks_is_inconclusive():
+    without = [one.model_copy(update={"started": "later", "values": {}}) for one in launches()]
+    report = compare(check_report(), check_report(launches=without), gate=True)
+    assert report.exit_code == 0
+    assert {metric.reason for metric in report.judged} == {"one side has no run that counts"}
+    nothing = [
+        one.model_copy(update={"started": "later", "values": dict.fromkeys(one.values, 0.0)}) for one in launches()
+    ]
+    report = compare(check_report(), check_report(launches=nothing), gate=True)
+    assert {metric.reason for metric in report.judged} == {"0 in some runs: no ratio can be had of it"}
+
+
 def test_two_checks_are_judged_unpaired_by_their_candidates():
     later = check_report(launches=[one.model_copy(update={"started": f"later {one.number}"}) for one in launches()])
     report = compare(check_report(), later, gate=True)
@@ -399,3 +435,13 @@ def test_without_times_that_add_up_the_headline_is_what_changed_most():
 
 def test_a_count_is_told_to_its_last_digit():
     assert value_text(1_234_567, "count") == "1234567"
+
+
+def test_the_interval_of_a_difference_of_means_is_one_of_means():
+    """Of ten runs four became five seconds slower: the medians are as they were, and the means are not."""
+    steady, spiked = [{"fetch": 1.0}] * 10, [{"fetch": 1.0}] * 6 + [{"fetch": 6.0}] * 4
+    found = parts_breakdown("a batch", steady, spiked, of="runs")
+    assert found.difference_seconds == pytest.approx(2.0)
+    low, high = found.difference_ci95
+    assert low < 2.0 < high
+    assert found.inside_noise is False
