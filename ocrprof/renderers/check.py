@@ -9,7 +9,7 @@ from ocrprof.renderers.check_explained import explanation_lines
 from ocrprof.renderers.console_lines import paragraph, section, table_lines
 from ocrprof.renderers.places import keep_head, plain
 from ocrprof.renderers.terminal import Line, write_lines
-from ocrprof.results.model import CheckReport, ExactChange, MetricSummary
+from ocrprof.results.model import CheckReport, ExactChange
 
 _TITLES = ("verdict", "worse by", "95 %", "p", "sees", "metric")
 _ALIGN = "<>>>><"
@@ -26,7 +26,7 @@ def render_check(report: CheckReport, *, stream: TextIO, color: bool, width: int
         *paragraph(facts.design_line(report), width=width, style="dim"),
         *section("What differs between the two, exactly", _exact(report, width=width)),
         *section("Budgets", _bullets([facts.budget_sentence(one) for one in report.budgets], width=width)),
-        *section("Metrics that decide", _metrics(facts.gated(report), width=width)),
+        *section("Metrics that decide", _metrics(report, width=width)),
         *section("Told, not judged", _told(report, width=width)),
         *section(
             "What differs between the machines",
@@ -73,7 +73,8 @@ def _groups(change: ExactChange, *, cwd: str, width: int) -> list[Line]:
     return lines
 
 
-def _metrics(metrics: list[MetricSummary], *, width: int) -> list[Line]:
+def _metrics(report: CheckReport, *, width: int) -> list[Line]:
+    metrics = facts.gated(report)
     if not metrics:
         return []
     rows = [
@@ -89,7 +90,8 @@ def _metrics(metrics: list[MetricSummary], *, width: int) -> list[Line]:
     ]
     lines = table_lines([_TITLES, *rows], align=_ALIGN, width=width)
     reasons = [f"{facts.metric_name(one.name)}: {one.reason}" for one in metrics if one.reason]
-    note = "p: family-wise, by permutation of the pairs. sees: the smallest slowdown these pairs could have shown."
+    test = "Student's t and Holm" if report.design.mode == "baseline" else "permutation of the pairs"
+    note = f"p: family-wise, by {test}. sees: the smallest slowdown these {facts.replicate(report)}s could have shown."
     return [*lines, *paragraph(note, width=width, indent="  ", style="dim"), *_bullets(reasons, width=width)]
 
 

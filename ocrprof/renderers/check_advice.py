@@ -11,8 +11,13 @@ def next_steps(report: CheckReport) -> list[str]:
     """What to do about it, each a sentence with the command in `backticks`; nothing where all is well."""
     command = shlex.join(report.target.argv) if report.target.argv else "COMMAND"
     found: list[str] = []
-    if report.verdict == "failed":
+    if report.verdict == "failed" and facts.bad_launches(report):
         found.append(f"See what the arm printed above, and run it alone: `ocrprof startup --runs 1 -- {command}`.")
+    elif report.verdict == "failed":
+        found.append(
+            "Times of unlike work say nothing: give both the same data, batches and epochs in the command, or check "
+            "against a commit that did as much."
+        )
     if report.verdict == "not_comparable" and _is_of_another_state(report):
         found.append(
             "Measure both states here: `ocrprof check --baseline FILE --remeasure`, or `--against REF`; "
@@ -61,10 +66,17 @@ def _about_inconclusive(report: CheckReport) -> list[str]:
     if not unclear:
         return []
     needed = max((metric.pairs_needed for metric in unclear if metric.pairs_needed), default=None)
-    if needed:
+    num_run = max(metric.n for metric in unclear)
+    if needed and needed > num_run:
         first = min(needed, max(10, report.design.num_pairs_first))
         return [
             f"{needed} pairs would settle what is inconclusive: `--pairs {first}:{needed}`, or a quieter machine; "
             "`ocrprof check --aa` shows its noise floor."
+        ]
+    if needed:
+        more = max(2 * num_run, 20)
+        return [
+            f"{num_run} pairs, as many as this noise asks for, left it open: `--pairs {more}:{more}` tells smaller "
+            "changes, and so does a quieter machine; `ocrprof check --aa` shows its noise floor."
         ]
     return ["The noise hides the answer: measure on a quieter machine; `ocrprof check --aa` shows its noise floor."]

@@ -146,9 +146,10 @@ def _metrics(report: CheckReport) -> Html | None:
     intervals = [_interval_row(one) for one in shown]
     picture = interval_rows(intervals, axis=axis) if intervals else None
     minimum, target = (f"{share * 100:g} %" for share in _limits(report))
+    test = "test against the sessions" if report.design.mode == "baseline" else "randomisation test"
     note = (
         f"The bar is the 95 % interval of the slowdown, the dot its estimate. A metric fails where it is {minimum} "
-        f"slower or more and the randomisation test rejects; it is ok where the interval ends below {target}."
+        f"slower or more and the {test} rejects; it is ok where the interval ends below {target}."
     )
     return section(
         "Metrics that decide",
@@ -180,7 +181,8 @@ def _metric_table(report: CheckReport, metrics: Sequence[MetricSummary]) -> Html
         ]
         for one in metrics
     ]
-    titles = ["verdict", "metric", "worse by", "95 % interval", "base → candidate", "p", "sees from", "pairs"]
+    titles = ["verdict", "metric", "worse by", "95 % interval", "base → candidate", "p", "sees from"]
+    titles.append(f"{facts.replicate(report)}s")
     return table(titles, rows, align="llrrrrrr")
 
 
@@ -235,11 +237,12 @@ def _points(pairs: Sequence[LaunchPair], info: MetricInfo) -> list[PairPoint]:
 
 
 def _power(report: CheckReport) -> Html | None:
-    """Of the metrics that were seen least well, which is what limits the check."""
+    """Of the metrics that were seen least well, which is what limits the check; of pairs alone."""
     known = {info.name: info for info in report.metric_infos}
     metrics = [one for one in facts.gated(report) if one.sd_pair and one.n > 2 and one.name in known]
     shown = sorted(metrics, key=lambda one: -(one.sd_pair or 0.0))[:_NUM_CURVES]
-    if not shown:
+    # A single session is held against stored ones: their number does not make its own deviation smaller.
+    if not shown or report.design.mode == "baseline":
         return None
     slowdowns = [_MAX_SLOWDOWN * index / (_NUM_STEPS - 1) for index in range(_NUM_STEPS)]
     curves = [

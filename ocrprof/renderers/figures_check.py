@@ -163,9 +163,14 @@ def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
+def replicate(report: CheckReport) -> str:
+    """What the n of a metric counts."""
+    return "session" if report.design.mode == "baseline" else "pair"
+
+
 def metric_sentence(report: CheckReport, metric: MetricSummary) -> str:
     """`time_to_first_step +11.8 % [+8.9, +14.6] (24 pairs, p_fw 0.0004, sees 6.0 %): 4.21 s → 4.71 s`."""
-    facts = [f"{metric.n} pair{'s' if metric.n != 1 else ''}" if metric.n else ""]
+    facts = [_plural(metric.n, replicate(report)) if metric.n else ""]
     facts.append(f"p_fw {p_text(metric)}" if p_text(metric) else "")
     facts.append(f"sees {mde_text(metric)} and more" if metric.mde is not None else "")
     told = ", ".join(fact for fact in facts if fact)
@@ -226,7 +231,7 @@ def group_text(group: AddedGroup, *, cwd: str) -> str:
 
 
 def budget_sentence(budget: Budget) -> str:
-    """`time_to_first_step<20s: 21.3 s, limit 20 s`."""
+    """`BREACHED: time_to_first_step<20s (21.3 s of 20.0 s)`."""
     kept = {True: "kept", False: "BREACHED", None: "not known"}[budget.kept]
     words = f"{kept}: {plain(budget.text)}"
     return f"{words} ({plain(budget.reason)})" if budget.reason else words

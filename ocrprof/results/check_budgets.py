@@ -5,6 +5,8 @@ from fnmatch import fnmatchcase
 from statistics import median
 from typing import Protocol
 
+from ocrprof.results.check_values import describe_metrics
+from ocrprof.results.compare_words import value_text
 from ocrprof.results.model import Budget, ExactFacts, Launch
 from ocrprof.results.signed_rank import interval
 
@@ -49,12 +51,18 @@ def judge_budget(
     bounds = interval(values, level=0.95) if counted is None and len(values) >= MIN_FOR_BOUND else None
     lowest = bounds[0] if bounds is not None else value
     kept = lowest <= most if limit.inclusive else lowest < most
-    told = f"{value:.4g} of {most:.4g}"
+    unit = "count" if counted is not None else _unit(limit.metric, launches)
+    told = f"{value_text(value, unit)} of {value_text(most, unit)}"
     if limit.reference is not None:
         told += f", {limit.limit:g} times the {imports[limit.reference]:.3g} s of a bare import {limit.reference}"
     if kept and bounds is not None and value > most:
         told += "; above it, but not surely"
     return Budget(text=limit.text, value=value, limit=most, kept=kept, reason=told)
+
+
+def _unit(metric: str, launches: Sequence[Launch]) -> str:
+    infos = describe_metrics(launches, gate=(), min_effect=0.05, min_effects={})
+    return next((info.unit for info in infos if info.name == metric), "count")
 
 
 def judge_forbidden(module: str, facts: ExactFacts | None, *, until: str) -> Budget:

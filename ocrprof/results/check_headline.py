@@ -15,28 +15,31 @@ def headline(
     metrics: Sequence[MetricSummary],
     exact: Sequence[ExactChange] = (),
     budgets: Sequence[Budget] = (),
+    *,
+    replicates: str = "pairs",
 ) -> str:
     """The sentence that follows the verdict's word, as in `startup.import +11.8 % [8.9, 14.6] (24 pairs, …)`.
 
     The metric named is a total time, else that with the largest change, among those of the verdict; the others are
     counted. For verdicts that the statistics do not give (`failed`, and `not_comparable` by machine) the caller has the
-    better sentence.
+    better sentence. `replicates`: what the n of a metric counts, which against a stored baseline are sessions.
     """
     parts: list[str] = []
     match verdict:
         case "regressed" | "improved":
-            parts += _moved(verdict, metrics)
+            parts += _moved(verdict, metrics, replicates)
             parts += [exact_sentence(change) for change in exact if change.verdict == verdict][:_NUM_EXACT]
             if verdict == "regressed":
                 parts += [_broken(budget) for budget in budgets if budget.kept is False]
         case "inconclusive":
-            parts += _untold(metrics)
+            parts += _untold(metrics, replicates)
         case "not_comparable":
             parts += [f"{metric.name}: {metric.reason}" for metric in metrics if metric.verdict == "missing"]
             parts += [exact_sentence(change) for change in exact if change.verdict == "missing"]
             parts += [f"budget {one.text}: {one.reason}" for one in budgets if one.kept is None]
         case _:
-            parts += _quiet(metrics, exact, num_kept=sum(one.kept is True for one in budgets))
+            num_kept = sum(one.kept is True for one in budgets)
+            parts += _quiet(metrics, exact, num_kept=num_kept, replicates=replicates)
     return "; ".join(parts)
 
 
@@ -57,14 +60,14 @@ def noise_sentence(metrics: Sequence[MetricSummary], infos: Sequence[MetricInfo]
     )
 
 
-def _moved(verdict: CheckVerdict, metrics: Sequence[MetricSummary]) -> list[str]:
+def _moved(verdict: str, metrics: Sequence[MetricSummary], replicates: str) -> list[str]:
     moved = [metric for metric in metrics if metric.verdict == verdict]
     if not moved:
         return []
     # What people wait for before what explains it or takes no time.
     moved.sort(key=lambda metric: (not metric.name.startswith("time_to_"), -abs((metric.ratio or 1.0) - 1)))
     more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
-    return [metric_sentence(moved[0]) + more]
+    return [metric_sentence(moved[0], replicates) + more]
 
 
 def _broken(budget: Budget) -> str:
@@ -72,7 +75,7 @@ def _broken(budget: Budget) -> str:
     return f"budget {budget.text} not kept: {budget.reason or value}"
 
 
-def _untold(metrics: Sequence[MetricSummary]) -> list[str]:
+def _untold(metrics: Sequence[MetricSummary], replicates: str) -> list[str]:
     """The metric that would need the most pairs."""
     untold = [metric for metric in metrics if metric.verdict == "inconclusive"]
     untold.sort(key=lambda metric: (metric.pairs_needed is None, metric.pairs_needed or 0), reverse=True)
@@ -81,18 +84,20 @@ def _untold(metrics: Sequence[MetricSummary]) -> list[str]:
     worst = untold[0]
     more = f" and {len(untold) - 1} more" if len(untold) > 1 else ""
     reason = f": {worst.reason}" if worst.reason else ""
-    return [f"{metric_sentence(worst)}{more}{reason}"]
+    return [f"{metric_sentence(worst, replicates)}{more}{reason}"]
 
 
-def _quiet(metrics: Sequence[MetricSummary], exact: Sequence[ExactChange], *, num_kept: int) -> list[str]:
+def _quiet(
+    metrics: Sequence[MetricSummary], exact: Sequence[ExactChange], *, num_kept: int, replicates: str
+) -> list[str]:
     judged = [metric for metric in metrics if metric.verdict != "reported"]
     parts = []
     if judged:
-        num_pairs = max(metric.n for metric in judged)
+        num = max(metric.n for metric in judged)
         seen = [metric.mde for metric in judged if metric.mde is not None]
         sees = f", sees {_percent(min(seen))} to {_percent(max(seen))} and more" if seen else ""
         plural = "s" if len(judged) > 1 else ""
-        parts.append(f"none of {len(judged)} metric{plural} is slower ({num_pairs} pairs{sees})")
+        parts.append(f"none of {len(judged)} metric{plural} is slower ({num} {replicates}{sees})")
     different = [change for change in exact if change.verdict == "changed"]
     if different:
         parts += [exact_sentence(change) for change in different[:_NUM_EXACT]]
@@ -103,7 +108,7 @@ def _quiet(metrics: Sequence[MetricSummary], exact: Sequence[ExactChange], *, nu
     return parts or ["nothing was judged"]
 
 
-def metric_sentence(metric: MetricSummary) -> str:
+def metric_sentence(metric: MetricSummary, replicates: str = "pairs") -> str:
     """`startup.import +11.8 % [8.9, 14.6] (24 pairs, p_fw 0.0004, MDE 6 %)`; the interval is the 95 % one."""
     name = next((metric.name.removesuffix(unit) for unit in _UNITS if metric.name.endswith(unit)), metric.name)
     words = [name]
@@ -112,7 +117,7 @@ def metric_sentence(metric: MetricSummary) -> str:
     if metric.ci95 is not None:
         low, high = (_signed(bound - 1).removeprefix("+") for bound in metric.ci95)
         words.append(f"[{low}, {high}]")
-    facts = [f"{metric.n} pairs"]
+    facts = [f"{metric.n} {replicates}"]
     p = metric.p_fw_improved if metric.verdict == "improved" else metric.p_fw
     if p is not None:
         facts.append(f"p_fw {p:.4f}" if p < 0.1 else f"p_fw {p:.2f}")

@@ -12,6 +12,7 @@ from ocrprof.renderers.check import render_check
 from ocrprof.renderers.check_explained import explanations
 from ocrprof.renderers.check_html import check_html
 from ocrprof.renderers.check_markdown import check_markdown
+from ocrprof.renderers.github import annotations
 from ocrprof.results.model import ExactFacts
 
 
@@ -132,3 +133,22 @@ def test_the_page_tells_which_launches_an_earlier_attempt_made():
     launches = [one.model_copy(update={"attempt": 1 if one.pair <= 4 else None}) for one in report.launches]
     page = check_html(report.model_copy(update={"launches": launches}))
     assert page.count(", attempt 1<") == 8
+
+
+def test_what_counts_against_stored_sessions_is_called_a_session_everywhere():
+    report = session_check(explained=())
+    text = " ".join(on_terminal(report).split())
+    assert "by Student's t and Holm. sees: the smallest slowdown these sessions could have shown" in text
+    assert "permutation" not in text
+    assert "9 sessions, p_fw" in " ".join(annotations(report))
+    root = read_page(check_html(report))
+    titles = [one.text.strip() for one in root.all("th")]
+    assert "sessions" in titles
+    assert "pairs" not in titles
+    assert "the randomisation test" not in root.text
+
+
+def test_the_curves_of_pairs_are_not_drawn_of_sessions():
+    """A mean of nine pairs is known three times as well as one of them; a single new session is not."""
+    assert "What this session could see" in check_html(explained_check())
+    assert "What this session could see" not in check_html(session_check())

@@ -159,3 +159,13 @@ def test_totals_decide_and_their_parts_explain():
     assert (infos["peak_rss"].kind, infos["peak_rss"].min_effect) == ("bounded", 0.03)
     chosen = describe_metrics(timed, gate=("startup.*",), min_effect=0.05, min_effects={})
     assert [one.name for one in chosen if one.gated] == ["startup.imports"]
+
+
+def test_a_budget_tells_value_and_limit_in_their_unit():
+    heavy = [one.model_copy(update={"values": {"peak_rss": 3 * 2**30}}) for one in launches(1.0)]
+    found = judge_budget(parse_budget("peak_rss<2GiB"), launches=heavy, facts=None, imports={})
+    assert found.reason == "3.00 GiB of 2.00 GiB"
+    assert judged("imports<=1500ms", 21.3).reason == "21.3 s of 1.50 s"
+    many = FACTS.model_copy(update={"values": {"parameters": 1_234_567.0}})
+    found = judge_budget(parse_budget("parameters<1234000"), launches=[], facts=many, imports={})
+    assert found.reason == "1234567 of 1234000"

@@ -251,6 +251,20 @@ def test_an_inconclusive_check_says_how_many_pairs_would_settle_it():
     assert "--pairs 10:28" in text
 
 
+def test_pairs_that_were_run_already_are_not_what_would_settle_it():
+    enough = [METRICS[0].model_copy(update={"pairs_needed": 10, "reason": None})]
+    text = " ".join(on_terminal(check_report(verdict="inconclusive", metrics=enough, exact=[], budgets=[])).split())
+    assert "would settle" not in text
+    assert "12 pairs, as many as this noise asks for, left it open: `--pairs 24:24`" in text
+
+
+def test_of_two_states_that_do_unlike_work_neither_is_to_be_run_alone():
+    unlike = failed_check().model_copy(update={"launches": []})
+    text = " ".join(on_terminal(unlike).split())
+    assert "run it alone" not in text
+    assert "give both the same data, batches and epochs" in text
+
+
 def test_a_program_cannot_steer_the_terminal_or_the_page():
     launch = Launch(
         number=0, arm="base", pair=1, position=0, started="x", status="crashed", wall_seconds=1,

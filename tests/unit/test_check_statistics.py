@@ -327,3 +327,10 @@ def test_the_headline_of_nothing_found_says_what_could_have_been_seen():
     assert headline("ok", []) == "nothing was judged"
     broken = Budget(text="modules<900", value=1300, limit=900, kept=False)
     assert headline("regressed", quiet, budgets=[broken]) == "budget modules<900 not kept: 1300"
+
+
+def test_the_headline_counts_sessions_where_those_are_what_was_compared():
+    slow, untold = metric("a"), metric("b", verdict="inconclusive", reason="noisy")
+    assert "(24 sessions, p_fw" in headline("regressed", [slow], replicates="sessions")
+    assert "(24 sessions, p_fw" in headline("inconclusive", [untold], replicates="sessions")
+    assert "(24 sessions, sees" in headline("ok", [metric("a", verdict="ok")], replicates="sessions")
