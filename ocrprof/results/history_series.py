@@ -70,7 +70,10 @@ def metric_names(lines: Sequence[HistoryLine]) -> list[str]:
 
 
 def exact_info(name: str) -> MetricInfo:
-    """What is known of a metric that needs no statistics. It decides where a rule says which way is worse."""
+    """What is known of a metric that needs no statistics. It decides where a rule says which way is worse.
+
+    Not where that is to do again what was done before: a history keeps sums, and a new thing grows them as well.
+    """
     rule = RULES.get(name)
     worse = "never" if rule is None else rule.worse
     return MetricInfo(
@@ -78,7 +81,7 @@ def exact_info(name: str) -> MetricInfo:
         unit="count",
         direction="higher" if worse == "fewer" else "lower",
         kind="exact",
-        gated=worse != "never",
+        gated=worse not in ("never", "repeated"),
         min_effect=0.0,
     )
 

@@ -292,3 +292,9 @@ def test_an_exact_metric_that_changed_with_it_is_quicker_to_bisect_by():
     (change,) = series_of(lines, "time_to_first_step").changes
     assert exact_beside(lines, change) == "modules"
     assert exact_beside([one.model_copy(update={"exact": {}}) for one in lines], change) is None
+
+
+def test_one_more_thing_that_is_built_is_told_and_is_no_regression():
+    """A check fails where one is built again; of the sum alone nobody can tell that from a new one."""
+    lines = [line(number, exact={"instantiations": 7.0 + number}) for number in range(2)]
+    assert [one.kind for one in exact_changes(exact_info("instantiations"), lines)] == ["change"]
