@@ -12,6 +12,7 @@ from ocrprof.renderers.markup import Html, Section, contents
 from ocrprof.renderers.markup import paragraph as html_paragraph
 from ocrprof.renderers.markup import section as html_section
 from ocrprof.renderers.markup import table as html_table
+from ocrprof.renderers.places import num_cells
 from ocrprof.renderers.terminal import Line, write_lines
 from ocrprof.results.last_words import last_words
 from ocrprof.results.model import AblationReport, Arm, Effect, Statistic
@@ -24,9 +25,9 @@ _HEADINGS = {
     "on": "All of them, against none",
 }
 # load: loading and evaluation alone. in all: against none. start: added to the time until the first training step.
-# The feature last, where it can be shortened.
 _SHORT_TITLES = ("later", "speed-up", "first", "load", "in all", "start", "memory", "feature")
-_SHORT_ALIGN = ">>>>>>><"
+_LEFT_OUT_FIRST = ("load", "start", "first", "memory")
+"""Columns that make room where the names of the features need it, in this order."""
 _EPOCHS = {
     ("program", "validation"): "validation epoch",
     ("program", "train"): "training epoch",
@@ -45,12 +46,27 @@ def render_ablation(report: AblationReport, *, stream: TextIO, color: bool, widt
     for design in report.designs or ["on"]:
         rows = [_short_cells(one) for one in _of(report, design)]
         if rows:
-            lines += section(_HEADINGS[design], table_lines([_SHORT_TITLES, *rows], align=_SHORT_ALIGN, width=width))
+            lines += section(_HEADINGS[design], _table(rows, width=width))
     lines += section("Together against one by one", [(f"  {text}", "") for text in _interactions(report)])
     for note in notes(report):
         lines += [("", ""), *paragraph(note, width=width)]
     lines += [("", ""), *paragraph(_last_line(report), width=width, style="title")]
     write_lines(lines, stream=stream, color=color)
+
+
+def _table(rows: list[list[str]], *, width: int) -> list[Line]:
+    """The rows without the columns that are empty in all of them, and without others while the names need the room."""
+    columns = [column for column in zip(_SHORT_TITLES, *rows, strict=True) if any(column[1:])]
+    left_out = []
+    for title in _LEFT_OUT_FIRST:
+        if sum(2 + max(num_cells(cell) for cell in column) for column in columns) <= width:
+            break
+        left_out += [title for column in columns if column[0] == title]
+        columns = [column for column in columns if column[0] != title]
+    lines = table_lines(list(zip(*columns, strict=True)), align=">" * (len(columns) - 1) + "<", width=width)
+    if left_out:
+        lines.append((f"  {', '.join(left_out)}: in report.md, or on a wider terminal", "dim"))
+    return lines
 
 
 def ablation_markdown(report: AblationReport) -> str:

@@ -1,11 +1,14 @@
 """Which settings an ablation runs, and what it makes of their trials."""
 
+import io
+
 import pytest
 from reports_fixture import ENVIRONMENT, TOOL
 
 from ocrprof.errors import OcrprofError
 from ocrprof.features import BUNDLED_FEATURES, Switch, parse_feature, read_features, without_repeated_keys
 from ocrprof.findings import judge
+from ocrprof.renderers.ablation import render_ablation
 from ocrprof.results.ablation import build_arms, build_effects, build_interactions, measured_loop
 from ocrprof.results.model import AblationReport, Arm, Epoch, Feature, TargetInfo, Trial
 
@@ -176,6 +179,23 @@ def test_a_saved_report_is_judged_from_its_trials_again():
     assert {one.feature for one in judged.effects} == {"cache", "amp", "all"}
     assert judge(judged.model_copy(update={"effects": []})) == judged
     assert judged.interactions[0].ratio.n == 3
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_names_of_features_are_whole_on_a_terminal(width):
+    names = ["parallel post-processing", "prenormalised images"]
+    report = judge(saved(two_features()))
+    effects = [
+        one.model_copy(update={"feature": name, "design": "cumulative", "cumulative": one.later_epochs})
+        for one, name in zip(report.effects, names, strict=False)
+    ]
+    report = report.model_copy(update={"effects": effects, "designs": ["cumulative"]})
+    stream = io.StringIO()
+    render_ablation(report, stream=stream, color=False, width=width)
+    lines = stream.getvalue().splitlines()
+    assert all(any(line.endswith(f"  {name}") for line in lines) for name in names)
+    assert max(map(len, lines)) <= width
+    assert any("in report.md" in line for line in lines) == (width == 80)
 
 
 def test_features_that_multiply_have_an_interaction_of_one():
