@@ -77,7 +77,7 @@ class _Access:
                 host = _host(args[1] if event == "socket.connect" else args[0])
                 self._count(self._hosts, host)[_CONNECTED if event == "socket.connect" else _LOOKED_UP] += 1
             except Exception as error:
-                self._recorder.note("%s: %s" % (type(error).__name__, error))
+                self._recorder.forgive(error)
             return
         else:
             return
@@ -100,7 +100,7 @@ class _Access:
             if field != _BY_IMPORTS and self._recorder.thread() == 0:
                 self._follow(name)
         except Exception as error:
-            self._recorder.note("%s: %s" % (type(error).__name__, error))
+            self._recorder.forgive(error)
 
     def _follow(self, folder: str) -> None:
         """One more access of the scan that goes on, or the first one of the next."""

@@ -84,6 +84,7 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     if "OCRPROF_SAMPLED" in os.environ:
         role = "rank" if _role() == "main" and recorder.rank is not None else _role()
         load("sampling").await_sampler(recorder, role, os.environ["OCRPROF_SAMPLED"], run_dir)
+    load("signals")  # where the target has opened all files that it may, it is there
     load("stop").register_exit(recorder)
     load("exits").install(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))
@@ -95,8 +96,17 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
 
 
 def _after_fork(recorder: "Recorder", load: "Callable[[str], ModuleType]", run_dir: str) -> None:
-    """Gives a forked child its own file; what the parent had not yet written stays the parent's."""
-    recorder.restart_in_child(load("writer").Writer(run_dir + "/records", recorder.now()))
+    """Gives a forked child its own file; what the parent had not yet written stays the parent's.
+
+    The parent's file is closed first: the program may have opened as many as it may.
+    """
+    recorder.leave_file()
+    writer = load("writer")
+    try:
+        own = writer.Writer(run_dir + "/records", recorder.now())
+    except OSError:
+        own = writer.Nowhere()  # an exception here would be told on the target's stderr
+    recorder.restart_in_child(own)
     _describe(recorder, role="worker")
 
 
@@ -115,13 +125,20 @@ def _describe(recorder: "Recorder", *, role: str) -> None:
             "role": "rank" if role == "main" and recorder.rank is not None else role,
             "rank": recorder.rank,
             "world_size": recorder.world_size,
-            "cwd": os.getcwd(),
+            "cwd": _working_folder(),
             "writes_bytecode": not sys.dont_write_bytecode,
             "bytecode_folder": getattr(sys, "pycache_prefix", None),
             "modules": sorted(recorder.modules_at_start) if role != "worker" else [],
         }
     )
     recorder.flush()
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return ""
 
 
 def _role() -> str:

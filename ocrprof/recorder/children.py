@@ -47,7 +47,7 @@ def patch_worker(recorder: "Recorder", module: "ModuleType") -> None:
         try:
             return original(*args, **kwargs)
         finally:
-            recorder.finish("exit")
+            recorder.ask(recorder.finish, ("exit",), {})
 
     module._worker_loop = core.look_like(_worker_loop, original)  # type: ignore[attr-defined]
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _time = sys.modules["time"]
 _FLUSH_EVERY_NS = 250_000_000
+_MAX_NOTES = 200
 _BARE_KINDS = ("process", "rank", "mark", "milestone", "note", "end")
 # The work for which a program imports: its first begin, outside every load, ends the imports of the start. What is
 # imported later belongs to the phase in which it is asked for.
@@ -68,6 +69,7 @@ class Recorder:
         self._writer = writer
         self._main_thread = _thread.get_ident()
         self._local = _thread._local()
+        self._notes: set[str] = set()
         self._ended = False
         self._last_flush = self.started
 
@@ -97,23 +99,29 @@ class Recorder:
 
     def mark(self, name: str, **attributes: object) -> None:
         """Records a moment, once a name; ends the run when it is the milestone that the run was asked for."""
-        if name in self.marks:
+        if name in self.marks and name != self.until:
             return
-        self.marks.add(name)
         at = now()
-        if name in _WITH_USAGE and not self.is_bare:
-            attributes["usage"] = self.load("state").usage()
-            attributes["cpu"] = _time.process_time_ns()
-        self.write({"k": "mark", "name": name, "at": at, "a": attributes})
-        for function in self.at_marks:
-            self.ask(function, (), {})
-        self.flush()
-        if name == self.until and name != "exit":
-            self.load("stop").stop_at_milestone(self, name, at)
+        try:
+            self.marks.add(name)
+            if name in _WITH_USAGE and not self.is_bare:
+                attributes["usage"] = self.ask(lambda: self.load("state").usage(), (), {})
+                attributes["cpu"] = _time.process_time_ns()
+            self.write({"k": "mark", "name": name, "at": at, "a": attributes})
+            for function in self.at_marks:
+                self.ask(function, (), {})
+            self.flush()
+        finally:
+            # Whatever a signal handler of the target raises meanwhile: it does not go on.
+            if name == self.until and name != "exit":
+                self.load("stop").stop_at_milestone(self, name, at)
+
+    def leave_file(self) -> None:
+        """Closes the file of this process, or in a forked child its parent's; what is pending is not written here."""
+        self._writer.abandon()
 
     def restart_in_child(self, writer: "Writer") -> None:
         """Turns the recorder inherited through fork into the child's own: new file, empty stacks, no milestone."""
-        self._writer.abandon()
         self._writer = writer
         self._local = _thread._local()
         self._main_thread = _thread.get_ident()
@@ -121,6 +129,7 @@ class Recorder:
         self.started = now()
         self.until = "exit"
         self.num_loads = self.start_ns = self.hooks_ns = 0
+        self._notes = set()
         self._ended = False
 
     def become_rank(self, rank: int, world_size: int) -> None:
@@ -261,12 +270,20 @@ class Recorder:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            self.note("%s: %s" % (type(error).__name__, error))
+            self.forgive(error)
             return None
 
+    def forgive(self, error: Exception, where: str = "") -> None:
+        """Notes what a hook of ours has met. What a signal handler raised in it is the target's, and goes on to it."""
+        if self.load("signals").is_from_handler(error):
+            raise error
+        self.note("%s%s: %s" % (where, type(error).__name__, error))
+
     def note(self, text: str) -> None:
-        """Tells the report of something that could not be measured."""
-        self.write({"k": "note", "text": text})
+        """Tells the report of something that could not be measured, once."""
+        if text not in self._notes and len(self._notes) < _MAX_NOTES:
+            self._notes.add(text)
+            self.write({"k": "note", "text": text})
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -275,9 +292,16 @@ class Recorder:
         if self._ended:
             return
         self._ended = True
-        if not self.is_bare:
-            self._write_state()
-        costs = {} if self.is_bare else self.load("cost").describe(self)
+        costs: dict[str, int] = {}
+        try:
+            if not self.is_bare:
+                self._write_state()
+                costs = self.ask(lambda: self.load("cost").describe(self), (), {}) or {}
+        finally:
+            self._write_end(reason, costs)
+            self.flush()
+
+    def _write_end(self, reason: str, costs: "dict[str, int]") -> None:
         self.write(
             {
                 "k": "end",
@@ -291,19 +315,18 @@ class Recorder:
                 "costs": costs,
             }
         )
-        self.flush()
 
     def _write_state(self) -> None:
         """What hooks kept for the end, and what the process holds."""
         for function in (*self.at_marks, *self.at_end):
             self.ask(function, (), {})
         if self.lists_files:
-            self.ask(self.load("files").write, (self.run_dir,), {})
+            self.ask(lambda: self.load("files").write(self.run_dir), (), {})
         gained = set(sys.modules) - self.modules_at_start - self.loaded_names
         self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
-        state = self.load("state")
-        self.write({"k": "memory", **state.memory()})
-        self.write({"k": "versions", "versions": state.versions()})
+        # A process that may open no more files cannot look, and its own end goes on.
+        self.ask(lambda: self.write({"k": "memory", **self.load("state").memory()}), (), {})
+        self.ask(lambda: self.write({"k": "versions", "versions": self.load("state").versions()}), (), {})
 
 
 def hide_frame(error: BaseException) -> None:

@@ -36,7 +36,9 @@ def patch_warnings(recorder: "Recorder", module: "ModuleType") -> None:
     # Dynamo leaves code of such files alone, as it does the function of C that this one stands for. To `warnings`
     # it is a frame like any other: only those of importlib's `_bootstrap` are not counted there.
     warn.__code__ = warn.__code__.replace(co_filename="<frozen importlib.warnings>")
-    module.warn = core.look_like(warn, original)  # type: ignore[attr-defined]
+    warn = core.look_like(warn, original)
+    warn.__module__ = module.__name__  # pickled by name: `_warnings`, whose function it was, has still that
+    module.warn = warn  # type: ignore[attr-defined]
 
 
 def _shifted(caller: "FrameType", stacklevel: "Any", more: "dict[str, Any]") -> "Any":

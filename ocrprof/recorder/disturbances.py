@@ -1,6 +1,7 @@
 """What makes loads longer than they would be alone: modules that another thread is loading, and garbage collection."""
 
 import _thread
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -18,6 +19,9 @@ def install(recorder: "Recorder", watch: "Any") -> None:
         recorder.note("this Python's importlib has no lock of a module: waits for other threads are part of self times")
     else:
         lock.acquire = recorder.load("imports").trimmed(_watch_lock(watch, lock.acquire))
+    if "OCRPROF_SWEEP" in os.environ:
+        # Nobody asks for it there, and what a signal handler raises in a callback of the collector is lost.
+        return
     if sys.version_info >= (3, 10):
         _Garbage(recorder)
     else:
@@ -60,7 +64,8 @@ class _Garbage:
             spec = sys.modules["_frozen_importlib"].BuiltinImporter.find_spec("gc")
             gc = sys.modules["_imp"].create_builtin(spec)
             sys.modules["_imp"].exec_builtin(gc)
-        gc.callbacks.append(self.collected)
+        self._callbacks: list[Any] = gc.callbacks
+        self._callbacks.append(self.collected)
         recorder.at_marks.append(self.write)
         recorder.at_end.append(self.write_by_module)
 
@@ -84,6 +89,9 @@ class _Garbage:
     def write(self) -> None:
         """The count so far."""
         counts = {"collections": self._collections, "ns": self._nanoseconds}
+        if "first-step" in self._recorder.marks and self.collected in self._callbacks:
+            # The start is over, and what a signal handler raises in a callback of the collector is lost.
+            self._callbacks.remove(self.collected)
         self._recorder.write({"k": "totals", "of": "garbage", "at": self._recorder.now(), "a": counts})
 
     def write_by_module(self) -> None:

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
 def install(recorder: "Recorder") -> None:
     """What was recorded is in the file before either."""
-    look_like = recorder.load("core").look_like
     for name in ("execv", "execve"):
-        original = getattr(os, name, None)
-        if original is not None:
-            setattr(os, name, look_like(_after_flush(recorder, original), original))
-    os._exit = look_like(_after_last_record(recorder, os._exit), os._exit)
+        if hasattr(os, name):
+            _replace(recorder, name, _after_flush(recorder, getattr(os, name)))
+    _replace(recorder, "_exit", _after_last_record(recorder, os._exit))
+
+
+def _replace(recorder: "Recorder", name: str, wrapper: "Callable[..., object]") -> None:
+    wrapper = recorder.load("core").look_like(wrapper, getattr(os, name))
+    # Pickled by name: `posix`, whose function it was, has still that.
+    wrapper.__module__ = "os"
+    setattr(os, name, wrapper)
 
 
 def _after_flush(recorder: "Recorder", original: "Callable[..., object]") -> "Callable[..., object]":
@@ -36,8 +41,11 @@ def _after_flush(recorder: "Recorder", original: "Callable[..., object]") -> "Ca
 
 def _after_last_record(recorder: "Recorder", original: "Callable[..., object]") -> "Callable[..., object]":
     def wrapper(*args: object, **kwargs: object) -> object:
-        recorder.ask(recorder.mark, ("exit.begin",), {})
-        recorder.ask(recorder.finish, ("_exit",), {})
+        try:
+            recorder.mark("exit.begin")
+            recorder.finish("_exit")
+        except BaseException as error:  # a signal handler's too: it would keep the process from its end
+            recorder.note("at the end: %s: %s" % (type(error).__name__, error))
         return original(*args, **kwargs)
 
     return wrapper

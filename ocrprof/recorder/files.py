@@ -47,7 +47,7 @@ def list_opened(recorder: "Recorder") -> None:
                 seen.add(name)
                 _append(listing, os.fsencode(name) + b"\n")
         except Exception as error:
-            recorder.note("%s: %s" % (type(error).__name__, error))
+            recorder.forgive(error)
 
     sys.addaudithook(hear)
 

@@ -86,7 +86,7 @@ class _Watch:
         try:
             getattr(self.recorder.load(file), function)(self.recorder, module)
         except Exception as error:
-            self.recorder.note("hook %s.%s: %s: %s" % (file, function, type(error).__name__, error))
+            self.recorder.forgive(error, "hook %s.%s: " % (file, function))
         self.recorder.hooks_ns += self.recorder.now() - start
 
     def begun(self, name: str, start: int) -> None:
@@ -190,11 +190,12 @@ def _watch_find_and_load(watch: _Watch, original: "Callable[..., ModuleType]") -
             return original(name, import_)
         entry = new_entry(name)
         stack = recorder.loads()
-        stack.append(entry)
         start = recorder.now()
-        if len(stack) == 1 and name not in _OURS:
-            watch.begun(name, start)
         try:
+            # In here, so that it comes off again whatever a signal handler raises.
+            stack.append(entry)
+            if len(stack) == 1 and name not in _OURS:
+                watch.begun(name, start)
             module = original(name, import_)
         except BaseException as error:
             watch.hide_frame(error)

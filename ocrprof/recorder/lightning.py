@@ -4,7 +4,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
+    from typing import Any  # what a pickle is made of
 
     from ocrprof.recorder.core import Recorder
 
@@ -215,6 +217,23 @@ def _write_metrics(recorder: "Recorder", trainer: object) -> None:
         recorder.write({"k": "metrics", "metrics": metrics})
 
 
+class _Hook:
+    """A forward hook that is in the way of no copy of the model, as weight averaging makes one, and of no pickle."""
+
+    def __init__(self, function: "Callable[..., None]") -> None:
+        self._function = function
+
+    def __call__(self, *args: object) -> None:
+        self._function(*args)
+
+    def __deepcopy__(self, memo: object) -> "_Hook":
+        return self
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        # Where the pickle is read we need not be: what comes out takes all arguments, and does nothing.
+        return getattr, (sys.modules["contextlib"].nullcontext(), "__exit__")
+
+
 class _Parts:
     """What happens inside a batch: the forward passes of the module's children, and calls of its own components."""
 
@@ -242,8 +261,8 @@ class _Parts:
         for child in module.children():  # type: ignore[attr-defined]
             if id(child) not in self._hooked and not isinstance(child, metric):
                 self._hooked.add(id(child))
-                child.register_forward_pre_hook(self._before_forward)
-                child.register_forward_hook(self._after_forward, always_call=True)
+                child.register_forward_pre_hook(_Hook(self._before_forward))
+                child.register_forward_hook(_Hook(self._after_forward), always_call=True)
         for value in list(vars(module).values()):
             kind = type(value)
             if kind in self._patched or isinstance(value, (torch.nn.Module, type)) or not callable(value):
@@ -277,6 +296,8 @@ class _Parts:
         self._open.append((self._recorder.begin("forward"), _cuda_event()))
 
     def _after_forward(self, child: object, *_: object) -> None:
+        if not self._open:
+            return  # a pre-hook of the target has raised before ours was called
         start, begun = self._open.pop()
         ended = _cuda_event()
         core = self._recorder.load("core")

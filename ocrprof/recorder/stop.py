@@ -16,21 +16,28 @@ _kept: "list[ModuleType]" = []
 
 
 def stop_at_milestone(recorder: "Recorder", name: str, at: int) -> None:
-    """Never returns in the main thread: the measured data are on disk, so the way of dying cannot change them.
+    """Never returns: the measured data are on disk, so the way of dying cannot change them.
 
     A rank waits here for the others: the parent ends the run when the last of them has told that it stands here too.
+    Whatever a hook of ours meets here: the target does not go on.
     """
+    recorder.load("signals").silence(recorder)
     recorder.write({"k": "milestone", "name": name, "at": at})
     recorder.flush()
-    recorder.finish("stop")
-    for function in recorder.before_stop:
-        _run_with_limit(function, _LOGGER_GRACE_SECONDS)
-    message = b"%d %d %d\n" % (os.getpid(), recorder.rank or 0, recorder.load("ranks").num_local_ranks(recorder))
-    _tell_parent(recorder.notify_path, message)
+    for step in (lambda: recorder.finish("stop"), *(_limited(function) for function in recorder.before_stop)):
+        try:
+            step()
+        except BaseException as error:
+            recorder.note("at the milestone: %s: %s" % (type(error).__name__, error))
+    is_told = _tell_parent(recorder)
     # Nothing happens after the milestone; a process that nobody waits for any more leaves by itself.
-    while _is_awaited(recorder.notify_path):
+    while is_told and _is_awaited(recorder.notify_path):
         sys.modules["time"].sleep(0.5)
-    os._exit(0)
+    os._exit(0 if is_told else 1)
+
+
+def _limited(function: "Callable[[], None]") -> "Callable[[], None]":
+    return lambda: _run_with_limit(function, _LOGGER_GRACE_SECONDS)
 
 
 def patch_threading(recorder: "Recorder", module: "ModuleType") -> None:
@@ -62,8 +69,8 @@ def patch_argparse(recorder: "Recorder", module: "ModuleType") -> None:
 
 def _ended(recorder: "Recorder") -> None:
     if "exit.begin" not in recorder.marks:
-        recorder.mark("exit.begin")
-        recorder.finish("exit")
+        recorder.ask(recorder.mark, ("exit.begin",), {})
+        recorder.ask(recorder.finish, ("exit",), {})
 
 
 def _run_with_limit(function: "Callable[[], None]", seconds: float) -> None:
@@ -90,16 +97,26 @@ def _is_awaited(notify_path: "str | None") -> bool:
     return True
 
 
-def _tell_parent(notify_path: "str | None", message: bytes) -> None:
-    if notify_path is None:
-        return
+def _tell_parent(recorder: "Recorder") -> bool:
+    """Whether it could be told that this process stands at its milestone; if not, the parent is gone, says stderr."""
     try:
-        descriptor = os.open(notify_path, os.O_WRONLY | os.O_NONBLOCK)
-        os.write(descriptor, message)
+        recorder.flush()
+        recorder.leave_file()  # where the target has opened all files that it may, ours makes room
+        number = recorder.load("ranks").num_local_ranks(recorder)
+        descriptor = os.open(recorder.notify_path or os.devnull, os.O_WRONLY | os.O_NONBLOCK)
+        os.write(descriptor, b"%d %d %d\n" % (os.getpid(), recorder.rank or 0, number))
         os.close(descriptor)
     except OSError as error:
-        # Nobody listens: the parent is gone, and nothing is left to be measured.
-        sys.exit("ocrprof: the parent does not listen any more (%s)" % error)
+        _say("ocrprof: the parent does not listen any more (%s)\n" % error)
+        return False
+    return True
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(2, text.encode())
+    except OSError:
+        return
 
 
 def register_exit(recorder: "Recorder") -> None:

@@ -64,7 +64,7 @@ class _Work:
             try:
                 self.opened(*args)
             except Exception as error:
-                self._recorder.note("%s: %s" % (type(error).__name__, error))
+                self._recorder.forgive(error)
 
     def opened(self, path: object, mode: object, flags: object) -> None:
         """Writes the name of an image that is opened to be read; at once, because workers are often killed."""

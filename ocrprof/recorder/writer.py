@@ -15,18 +15,20 @@ _MAX_RECORDS = 2_000_000
 
 
 class Writer:
-    """Buffers encoded records and appends them with one `os.write`; never opened twice, never shared by processes.
+    """Buffers encoded records and writes them to a file of its own with one `os.pwrite` a batch.
 
-    Threads add at any moment, also while another one writes the batch: nothing may be lost or written twice by that.
+    Threads add at any moment, also while another one writes; so do signal handlers and finalizers in the middle of a
+    write of their own thread, and what a handler raises may end any call here. Nothing may be lost or written twice by
+    that: a batch leaves the list when it is in the file, and until then has its place there.
     """
 
     def __init__(self, directory: str, started: int) -> None:
         self._path = "%s/%d-%d.jsonl" % (directory, os.getpid(), started)
-        self._file = _out_of_the_way(self._open())
+        self._pid = os.getpid()
+        self._file = self._open()
         self._pending: list[str] = []
-        self._writing = _thread.allocate_lock()
-        self._writing_thread = 0
-        self._num_written = 0
+        self._writing = _thread.RLock()
+        self._num_written = self._num_bytes = 0
         self.num_dropped = 0
         self.writing_ns = 0
 
@@ -51,26 +53,12 @@ class Writer:
 
     def flush(self) -> None:
         """Everything taken so far is in the file (the kernel's, not yet the disk's)."""
-        here = _thread.get_ident()
-        if not self._pending or self._writing_thread == here:
-            # The latter: a signal handler or a finalizer that records, in the middle of a write of this thread.
+        if not self._pending:
             return
         start = _now()
         with self._writing:
-            self._writing_thread = here
-            try:
-                # The list stays the same one, for those who are about to append to it.
-                num_taken = len(self._pending)
-                if not num_taken:
-                    return
-                batch = self._pending[:num_taken]
-                del self._pending[:num_taken]
-                self._num_written += num_taken
-                if not self._write(("\n".join(batch) + "\n").encode("utf-8", "replace")):
-                    self.num_dropped += num_taken
-            finally:
-                self._writing_thread = 0
-                self.writing_ns += _now() - start
+            self._write_batch()
+            self.writing_ns += _now() - start
 
     def abandon(self) -> None:
         """Forgets what is pending, and closes: for a forked child, whose parent will write it."""
@@ -78,41 +66,92 @@ class Writer:
         if self._is_ours():
             os.close(self._file)
 
-    def _write(self, text: bytes) -> bool:
-        """Whether it is in the file: a full disk must not reach the target."""
+    def _write_batch(self) -> None:
+        num_written, at = self._num_written, self._num_bytes
+        batch = self._pending[:]
+        text = ("\n".join(batch) + "\n").encode("utf-8", "replace")
+        num_then, end, taken, nothing = num_written + len(batch), at + len(text), slice(len(batch)), self._pending[:0]
+        if not batch or self._num_written != num_written:
+            return  # a handler has written it all in the meantime
+        if not self._put(text, at):
+            self.num_dropped += len(batch)
+            end = at
+        if self._num_written == num_written:
+            # In one line without a call: no handler runs within it. The list stays the same, for those who append.
+            self._num_written, self._num_bytes, self._pending[taken] = num_then, end, nothing
+
+    def _put(self, text: bytes, at: int) -> bool:
+        """Whether it is in the file now, from byte `at` on; twice is as good as once. A full disk must not reach the
+        target."""
+        if os.getpid() != self._pid:
+            return False  # forked without Python's knowledge: the file is the parent's
+        start = at
         try:
             if not self._is_ours():
                 self._file = self._open()
             while text:
-                text = text[os.write(self._file, text) :]
+                num_bytes = os.pwrite(self._file, text, at)
+                text, at = text[num_bytes:], at + num_bytes
         except OSError:
+            self._cut(start)
             return False
         return True
 
+    def _cut(self, length: int) -> None:
+        """Leaves no half of a batch behind, unless a handler has written it in the meantime."""
+        try:
+            if self._is_ours() and self._num_bytes == length:
+                os.ftruncate(self._file, length)
+        except OSError:
+            return
+
     def _open(self) -> int:
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
-        status = os.fstat(file)
-        self._identity = (status.st_dev, status.st_ino)
-        return file
+        """The file, under a high number: the program's own files get the numbers that they have in a plain run."""
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        self._identity = identity(file)
+        return out_of_the_way(file)
 
     def _is_ours(self) -> bool:
         """Whether the descriptor still is our file: a program may close all, and open its own under the number."""
-        try:
-            status = os.fstat(self._file)
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self._identity
+        return identity(self._file) == self._identity
 
 
-def _out_of_the_way(file: int) -> int:
-    """The same file under a high number: the program's own files get the numbers they have in a plain run."""
+class Nowhere:
+    """In the place of a Writer where no file can be had: counts what is lost."""
+
+    def __init__(self) -> None:
+        self.num_records = self.num_dropped = self.writing_ns = 0
+
+    def add(self, record: object) -> None:
+        """Counts it."""
+        self.num_records += 1
+        self.num_dropped += 1
+
+    add_encoded = add
+
+    def flush(self) -> None:
+        """Nothing is to be written."""
+
+    def abandon(self) -> None:
+        """Nothing is open."""
+
+
+def identity(file: int) -> "tuple[int, int] | None":
+    """Device and inode behind a descriptor; None where it is closed."""
+    try:
+        status = os.fstat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def out_of_the_way(file: int) -> int:
+    """The same file under a number from 150 on; under its own where these are taken, or past the process's limit."""
     for number in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + 32):
-        try:
-            os.fstat(number)
-        except OSError:
+        if identity(number) is None:
             try:
                 os.dup2(file, number, False)
-            except OSError:  # past the limit of this process
+            except OSError:
                 return file
             os.close(file)
             return number

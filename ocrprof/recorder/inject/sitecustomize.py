@@ -19,9 +19,9 @@ def _load(recorder_dir: str, name: str) -> "Any":
     path = recorder_dir + os.sep + name + ".py"
     module = type(sys)("ocrprof.recorder." + name)
     module.__file__ = path
-    _loaded[name] = module
+    # Known only when it is whole: reading it may fail, or a signal handler of the target raise on the way.
     exec(_code(external.SourceFileLoader(module.__name__, path)), module.__dict__)
-    return module
+    return _loaded.setdefault(name, module)
 
 
 def _code(loader: "Any") -> "Any":
