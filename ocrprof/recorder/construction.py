@@ -45,7 +45,21 @@ def watch_construction(
 
     __new__.__qualname__ = base.__qualname__ + ".__new__"
     __new__.__module__ = base.__module__
-    base.__new__ = __new__
+    base.__new__ = _New(__new__)
+
+
+class _New:
+    """`__new__` of a base class, which `inspect.signature` must not take for the constructor of a class below it.
+
+    A method that is not written in Python is passed over there. Without any `__init__` a class takes no arguments.
+    """
+
+    def __init__(self, function: "Any") -> None:
+        function.__wrapped__ = lambda cls: None
+        self._function, self._unseen = function, function.__call__
+
+    def __get__(self, instance: object, owner: "Any" = None) -> "Any":
+        return self._function if owner.__init__ is object.__init__ else self._unseen
 
 
 def _make(base: "Any", original: "Any", cls: "Any", args: "tuple[Any, ...]", kwargs: "dict[str, Any]") -> "Any":
@@ -71,10 +85,13 @@ def _wrap_once(recorder: "Recorder", cls: "Any", make_watch: "Callable[[], _Reco
     core = recorder.load("core")
 
     def __init__(self: "Any", *args: "Any", **kwargs: "Any") -> None:
-        if had_own:
-            cls.__init__ = original
-        else:
-            del cls.__init__
+        try:
+            if had_own:
+                cls.__init__ = original
+            else:
+                del cls.__init__
+        except AttributeError:
+            pass  # whoever took it before it was gone, another thread say, calls it a second time
         watch = make_watch()
         try:
             original(self, *args, **kwargs)

@@ -63,8 +63,9 @@ def patch_dataloader(recorder: "Recorder", module: "ModuleType") -> None:
                 recorder.end("fetch", start, location=iterators.line(self), attributes=attributes, error=error)
             raise
         attributes = iterators.describe(self)
-        attributes["batch_size"] = batch_size(batch)
-        attributes["shape"] = batch_shape(batch)
+        # A batch is whatever the program collates: one of nested tensors raises where it is asked for its shape.
+        attributes["batch_size"] = recorder.ask(batch_size, (batch,), {})
+        attributes["shape"] = recorder.ask(batch_shape, (batch,), {})
         iterators.fetched(self)
         recorder.last_fetch_start = start  # type: ignore[attr-defined]  # the evaluation loop's batch begins here
         recorder.end("fetch", start, location=iterators.line(self), attributes=attributes)

@@ -68,16 +68,23 @@ def leading_sizes(batch: "Any") -> "list[int]":
         values: list[Any] = list(batch.values())
     elif isinstance(batch, (list, tuple)):
         values = list(batch)
-    elif hasattr(batch, "__dict__") and not hasattr(batch, "shape"):
-        values = list(vars(batch).values())
-    else:
+    elif isinstance(batch, sys.modules["torch"].Tensor) or not hasattr(batch, "__dict__") or hasattr(batch, "shape"):
         values = [batch]
-    tensor = sys.modules["torch"].Tensor
-    sizes = []
+    else:
+        values = list(vars(batch).values())
+    sizes: list[int] = []
     for value in values:
-        if isinstance(value, tensor) or hasattr(value, "shape"):
-            if len(value.shape):
-                sizes.append(int(value.shape[0]))
+        leading = _leading_side(value)
+        if leading is not None:
+            sizes += leading
         elif isinstance(value, (list, tuple)):
             sizes.append(len(value))
     return sizes
+
+
+def _leading_side(value: "Any") -> "list[int] | None":
+    """None where it is not told in numbers: a nested tensor raises, others have under that name whatever they like."""
+    try:
+        return [int(side) for side in value.shape[:1]]
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        return None

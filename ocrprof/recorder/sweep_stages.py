@@ -84,7 +84,9 @@ def patch(recorder: "Recorder", module: "ModuleType") -> None:
             if "lists_files=true" in os.environ["OCRPROF_SWEEP"]:
                 core = recorder.load("core")
                 function = core.look_like(recorder.load("sweep_files").noting(function, core.hide_frame), function)
-            setattr(module, name, timed(recorder, function, "decode"))
+            watched = timed(recorder, function, "decode")
+            watched.__module__ = module.__name__  # pickled by name, in which it stands for the function of another one
+            setattr(module, name, watched)
 
 
 def timed(recorder: "Recorder", function: "Callable[..., Any]", stage: str) -> "Callable[..., Any]":
