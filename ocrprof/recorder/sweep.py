@@ -104,8 +104,8 @@ class Sweep:
 
     def started(self, loader: "Any", iterate: "Any") -> None:
         """A loader is about to be iterated. Never returns where it is the one that is taken over."""
-        if self._recorder.until != MILESTONE:
-            return
+        if self._recorder.until != MILESTONE or "main_module" in self._recorder.spans():
+            return  # a worker; or one to be, which runs the program again for want of a guard
         if self.training is not None and self.training.loader is loader:
             self.training.starts()
             return
@@ -132,7 +132,7 @@ class Sweep:
         elif self.asked["mode"] == "epochs":
             self._recorder.load("sweep_epochs").take_over(self._recorder, self.asked, loader, iterate)
         elif self.asked["mode"] == "train":
-            self.training = self._recorder.load("sweep_train").Training(self._recorder, self.asked, loader)
+            self.training = self._recorder.load("sweep_train").training_with(self._recorder, self.asked, loader)
             self.training.starts()
         else:
             self._recorder.load("sweep_measure").take_over(self._recorder, self.asked, loader, iterate)
@@ -251,7 +251,7 @@ def _value(text: str) -> "Any":
 def _length(value: "Any") -> "int | None":
     try:
         return len(value)
-    except (TypeError, NotImplementedError, AttributeError):
+    except Exception:  # whatever a data set of the program's raises that knows none
         return None
 
 

@@ -22,10 +22,13 @@ def take_over(recorder: "Recorder", asked: "dict[str, Any]", loader: "Any", iter
     try:
         _measure(recorder, asked, loader, iterate)
     except BaseException:
-        sys.modules["traceback"].print_exc()  # torch has loaded it
-        sys.stderr.flush()
-        recorder.finish("error")
-        os._exit(1)
+        try:
+            recorder.load("signals").silence(recorder)
+            sys.modules["traceback"].print_exc()  # torch has loaded it
+            sys.stderr.flush()
+            recorder.finish("error")
+        finally:
+            os._exit(1)
     recorder.mark(recorder.load("sweep").MILESTONE)
 
 

@@ -70,8 +70,9 @@ def check_room(
 
 def tell(recorder: "Recorder", error: BaseException, iterator: "Any", loader: "Any", *, phase: str) -> None:
     """Writes what is known. An exception of a worker has its traceback in its text."""
+    # torch's handler of SIGCHLD raises wherever the main thread is, here too, and for each worker.
+    recorder.load("signals").silence(recorder)
     cost = recorder.load("sweep_cost")
-    _hear_no_more_of_workers()
     facts: dict[str, object] = {
         "at": recorder.now(),
         "phase": phase,
@@ -112,19 +113,6 @@ def own_line(traceback: "TracebackType | None") -> "list[object] | None":
             place = [code.co_filename, traceback.tb_lineno]
         traceback = traceback.tb_next
     return place
-
-
-def _hear_no_more_of_workers() -> None:
-    """Takes out torch's handler of SIGCHLD: it raises wherever the main thread is, here too, and for each worker."""
-    signal = sys.modules["signal"]
-    for _ in range(3):
-        try:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return
-        except RuntimeError:
-            continue
-        except ValueError:  # another thread, in which no handler runs
-            return
 
 
 def _is_installed(file: str) -> bool:

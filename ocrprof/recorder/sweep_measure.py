@@ -4,8 +4,6 @@ The target does not go on: its process ends when everything is on disk. Where an
 told as the result. All times are ns of CLOCK_MONOTONIC.
 """
 
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,29 +25,26 @@ _HANG_BATCHES = 20
 _FREE_SHARE, _STEPS_SHARE = 0.45, 0.85
 _DISCARD_SHARE = 0.25
 _TURNOVER_SHARE = 0.5
-_MAX_ERRORS = 4
 
 
 def take_over(recorder: "Recorder", asked: "dict[str, Any]", loader: "Any", iterate: "Callable[[Any], Any]") -> None:
-    """Measures, writes what came of it, and ends the process."""
-    takeover = _Takeover(recorder, asked, loader)
-    first_error: BaseException | None = None
-    for _ in range(_MAX_ERRORS):
-        try:
-            if first_error is None:
-                takeover.measure(iterate)
-                recorder.ask(takeover.close, (), {})
-            else:
-                iterator = None if takeover.feed is None else takeover.feed.iterator
-                recorder.load("sweep_failure").tell(recorder, first_error, iterator, loader, phase=takeover.phase)
-            break
-        except BaseException as error:  # torch's handler of SIGCHLD raises again while the first is being told
-            first_error = first_error or error
-    if takeover.feed is not None:
-        recorder.ask(takeover.feed.beat.ends, (), {})
-    while True:
+    """Measures, writes what came of it, and ends the process: whatever is raised here, the target does not go on."""
+    takeover: _Takeover | None = None
+    try:
+        takeover = _Takeover(recorder, asked, loader)
+        takeover.measure(iterate)
+        # A worker that ends badly, when it is told to, has loaded all that was asked of it.
+        recorder.load("signals").silence(recorder)
+        recorder.ask(takeover.close, (), {})
+    except BaseException as error:
+        feed = None if takeover is None else takeover.feed
+        phase = "rebuild" if takeover is None else takeover.phase
+        iterator = None if feed is None else feed.iterator
+        if feed is not None:
+            feed.beat.ends()
+        recorder.load("sweep_failure").tell(recorder, error, iterator, loader, phase=phase)
+    finally:
         recorder.mark(recorder.load("sweep").MILESTONE)
-        sys.modules["time"].sleep(0.5)
 
 
 class _Takeover:
@@ -99,6 +94,7 @@ class _Takeover:
 
     def close(self) -> None:
         """The loader's own end, its workers' with it: as long as it takes, but no longer than the limit."""
+        self.feed.beat.ends()
         start = self._recorder.now()
         limit = self._asked["slow_exit_seconds"]
         self._recorder.load("stop")._run_with_limit(self.feed.release().clear, limit)
@@ -117,7 +113,7 @@ class _Takeover:
         if taken is None:
             raise self._recorder.load("sweep_feed").NothingLeft("the loader has no batches")
         self._started, self._first = start, self.feed.last
-        num_bytes, num_tensors = self._cost.size_of(taken[0])
+        num_bytes, num_tensors = self._recorder.ask(self._cost.size_of, (taken[0],), {}) or (None, None)
         self._tell("first", at=start, first=self._first - start, batch_bytes=num_bytes, num_tensors=num_tensors)
         if "batch_bytes" not in self._asked:
             self._check_room(num_bytes, num_tensors, before=self._shm_before)
@@ -226,7 +222,8 @@ class _Takeover:
         if self._duplicates is not None:
             self._recorder.ask(self._duplicates.add, (batch,), {})
         if self._asked.get("replay") and len(self._kept) < _NUM_KEPT:
-            self._kept.append(self._cost.clone(batch))
+            copied = self._recorder.ask(self._cost.clone, (batch,), {})
+            self._kept += [] if copied is None else [copied]
 
     def _pilot(self, until: int) -> "list[list[int]]":
         """Ten blocks; of twice the length where neighbours still depend on each other."""

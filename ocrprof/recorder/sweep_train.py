@@ -29,23 +29,38 @@ def patch_next(recorder: "Recorder", base: "Any") -> None:
         if not training.owns(self):
             training.interrupted()
             return original(self)
-        training.asks()
-        kept = training.kept_batch()
-        if kept is not None:
-            return kept
         try:
+            training.asks()
+            kept = training.kept_batch()
+            if kept is not None:
+                return kept
             batch = original(self)
         except BaseException as error:
             core.hide_frame(error)
             if isinstance(error, StopIteration):
                 training.epoch_ended()
             else:
-                recorder.ask(training.failed, (error,), {})
+                training.failed(error)
             raise
-        recorder.ask(training.got, (batch,), {})
+        try:
+            training.got(batch)
+        except BaseException as error:  # torch's handler of SIGCHLD, for a worker that has died
+            training.failed(error)
         return batch
 
     base.__next__ = core.look_like(__next__, original)
+
+
+def training_with(recorder: "Recorder", asked: "dict[str, Any]", loader: "Any") -> "Training":
+    """The training of a trial. A loader that cannot be given its settings ends it, and says so."""
+    try:
+        return Training(recorder, asked, loader)
+    except BaseException as error:
+        try:
+            recorder.load("sweep_failure").tell(recorder, error, None, loader, phase="rebuild")
+        finally:
+            recorder.mark(recorder.load("sweep").MILESTONE)
+        raise
 
 
 class Training:
@@ -150,7 +165,7 @@ class Training:
         self._size = self._samples_of(batch)
         if not self._num_fetched:
             self._first = self._got_at
-            num_bytes, num_tensors = self._cost.size_of(batch)
+            num_bytes, num_tensors = self._recorder.ask(self._cost.size_of, (batch,), {}) or (None, None)
             first = self._got_at - self._started
             self._tell("first", at=self._started, first=first, batch_bytes=num_bytes, num_tensors=num_tensors)
         if self._epoch_end:
@@ -159,7 +174,8 @@ class Training:
             self._steps.interrupt()
             self._size = None  # its wait is that of a new epoch, not of a step
         if self._asked.get("replay") and len(self._kept) < _NUM_KEPT:
-            self._kept.append(self._cost.clone(batch))
+            copied = self._recorder.ask(self._cost.clone, (batch,), {})
+            self._kept += [] if copied is None else [copied]
             self._got_at = self._recorder.now()
         self._num_fetched += 1
 
@@ -170,8 +186,11 @@ class Training:
     def failed(self, error: BaseException) -> None:
         """The loader has raised: the trial is over, and says so."""
         phase = "measuring" if self._first else "start"
-        self._recorder.load("sweep_failure").tell(self._recorder, error, self._iterator, self.loader, phase=phase)
-        self._end()
+        try:
+            self._beat.ends()
+            self._recorder.load("sweep_failure").tell(self._recorder, error, self._iterator, self.loader, phase=phase)
+        finally:
+            self._end()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -223,6 +242,13 @@ class Training:
             self._tell("turnover", ns=self._turnover)
 
     def _end(self) -> None:
+        """Never returns: whatever is raised here, the target does not train on."""
+        try:
+            self._tell_end()
+        finally:
+            self._recorder.mark(self._recorder.load("sweep").MILESTONE)
+
+    def _tell_end(self) -> None:
         # The first of them were fed while the workers still filled the queue.
         replayed = self._replayed[self._prefetch :]
         cut = range(0, len(replayed) - self._length + 1, self._length)
@@ -231,7 +257,6 @@ class Training:
         self.is_over = True
         self._beat.ends()
         self._tell("exit", at=self._recorder.now(), slow=False)
-        self._recorder.mark(self._recorder.load("sweep").MILESTONE)
 
     def _finish_early(self) -> None:
         """The target has ended by itself."""
