@@ -18,6 +18,7 @@ from typing import IO
 import psutil
 
 from ocrprof.errors import OcrprofError
+from ocrprof.measure.output import LOOK_SECONDS, KeptOutput
 from ocrprof.results.model import RunStatus
 from ocrprof.target import Probe, Target
 
@@ -43,6 +44,7 @@ class Outcome:
     num_involuntary_switches: int | None = None
     stack: tuple[str, ...] = ()
     recorder_errors: tuple[str, ...] = ()
+    output_notes: tuple[str, ...] = ()
 
     def reached_its_end(self) -> "Outcome":
         """The same, for a program whose own end is the milestone."""
@@ -77,16 +79,18 @@ def run_target(
     the target's, given to it as its last arguments, and ends no later; the process id is its own. `stop`: a
     descriptor; when it can be read, the target is ended as on Ctrl-C (which reaches no other thread than the main one).
 
-    The target's output goes to `directory`/stdout.txt and stderr.txt. On Ctrl-C the tree is killed and the outcome's
+    The target's output goes to `directory`/stdout.txt and stderr.txt, of which the middle is left out where they grow
+    very long (`output_notes`). On Ctrl-C the tree is killed and the outcome's
     status is `interrupted`: what was recorded is kept. Raises OcrprofError where the command cannot be started.
     """
     (directory / "records").mkdir(parents=True)
     _become_subreaper()
     with (
         _milestone_pipe(directory) as pipe,
-        (directory / "stdout.txt").open("wb") as stdout,
-        (directory / "stderr.txt").open("wb") as stderr,
+        (directory / "stdout.txt").open("ab") as stdout,
+        (directory / "stderr.txt").open("ab") as stderr,
     ):
+        kept = KeptOutput(directory / "stdout.txt", directory / "stderr.txt")
         spawn_ns = time.monotonic_ns()
         command = [*in_front, *target.argv]
         process: subprocess.Popen[bytes] | None = None
@@ -97,7 +101,8 @@ def run_target(
                     command, cwd=target.cwd, directory=directory, until=until, settings=settings, files=(stdout, stderr)
                 )
             with beside(process.pid) if beside is not None else contextlib.nullcontext():
-                status = _wait(process, pipe, stop=stop, deadline_ns=spawn_ns + int(timeout_seconds * 1e9))
+                deadline_ns = spawn_ns + int(timeout_seconds * 1e9)
+                status = _wait(process, pipe, stop=stop, deadline_ns=deadline_ns, kept=kept)
                 end_ns = time.monotonic_ns()
             if status == "timed_out":
                 stack = stack_of(process.pid)
@@ -105,7 +110,8 @@ def run_target(
             if process is None:
                 raise
             status, end_ns = "interrupted", time.monotonic_ns()
-        exit_code, usage = _reap(process, own_end=status == "ended_early")
+        exit_code, usage = _reap(process, own_end=status == "ended_early", run_dir=directory)
+        kept.shorten()
     if status == "ended_early" and until == "exit" and exit_code == 0:
         status = "reached"
     elif status == "ended_early" and exit_code != 0:
@@ -127,6 +133,7 @@ def run_target(
             f"the recorder did not start in process {file.stem.rpartition('-')[2]}: {file.read_text()}"
             for file in sorted(directory.glob("recorder-error-*.txt"))
         ),
+        output_notes=tuple(kept.notes()),
     )
 
 
@@ -165,7 +172,9 @@ def _spawn(
         ) from error
 
 
-def _wait(process: subprocess.Popen[bytes], pipe: int, *, stop: int | None, deadline_ns: int) -> RunStatus:
+def _wait(
+    process: subprocess.Popen[bytes], pipe: int, *, stop: int | None, deadline_ns: int, kept: KeptOutput
+) -> RunStatus:
     """Sleeps in the kernel until the target ends, says that it reached its milestone, it is stopped, or the time is up.
 
     Of several ranks on this machine each has to say so: the slowest one ends the run.
@@ -188,7 +197,8 @@ def _wait(process: subprocess.Popen[bytes], pipe: int, *, stop: int | None, dead
             if left_ms <= 0:
                 return "timed_out"
             # Without pidfd (not Linux, or an old one) a look every quarter of a second costs next to nothing.
-            events = poll.poll(left_ms if handle is not None else min(left_ms, 250.0))
+            events = poll.poll(min(left_ms, LOOK_SECONDS * 1e3 if handle is not None else 250.0))
+            kept.shorten()
             if any(descriptor == pipe for descriptor, _ in events) and _all_arrived(pipe, arrived):
                 return "reached"
             if any(descriptor == handle for descriptor, _ in events) or (handle is None and _has_ended(process.pid)):
@@ -212,7 +222,9 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | None, resource.struct_rusage]:
+def _reap(
+    process: subprocess.Popen[bytes], *, own_end: bool, run_dir: Path
+) -> tuple[int | None, resource.struct_rusage]:
     """The target's own exit code (None if we ended it) and what it used, after every process of its tree has gone."""
     members = _descendants(process.pid)
     if not own_end:
@@ -221,26 +233,27 @@ def _reap(process: subprocess.Popen[bytes], *, own_end: bool) -> tuple[int | Non
         os.kill(process.pid, signal.SIGKILL)
     _, wait_status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(wait_status)
-    _end_all([*members, *_orphans(process.pid)], session=process.pid)
+    _end_all(members, lambda: _orphans(session=process.pid, run_dir=str(run_dir.resolve())))
     return (process.returncode if own_end else None), usage
 
 
-def _end_all(members: list[psutil.Process], *, session: int) -> None:
-    """Ends these processes and the orphans of the session; returns when all are gone.
+def _end_all(members: list[psutil.Process], orphans: Callable[[], list[psutil.Process]]) -> None:
+    """Ends these processes and the orphans that are found meanwhile; returns when all are gone.
 
     SIGTERM first, so that workers can remove their shared memory. Resource trackers ignore it: they end by themselves
     when the processes they serve are gone, unlink what these left behind, and are given time for it before SIGKILL.
     """
+    members = [*members, *orphans()]
     for member in members:
         with contextlib.suppress(psutil.Error):
             member.terminate()
     _, alive = psutil.wait_procs(members, timeout=_TERM_GRACE_SECONDS)
-    stubborn = [member for member in [*alive, *_orphans(session)] if not _is_resource_tracker(member)]
+    stubborn = [member for member in [*alive, *orphans()] if not _is_resource_tracker(member)]
     for member in stubborn:
         with contextlib.suppress(psutil.Error):
             member.kill()
     _, alive = psutil.wait_procs([*alive, *stubborn], timeout=_TRACKER_GRACE_SECONDS)
-    for member in [*alive, *_orphans(session)]:
+    for member in [*alive, *orphans()]:
         with contextlib.suppress(psutil.Error):
             member.kill()
             member.wait(_TRACKER_GRACE_SECONDS)
@@ -254,12 +267,15 @@ def _descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _orphans(session: int) -> list[psutil.Process]:
-    """Processes of the target's session that have fallen to us as subreaper, and what is below them."""
+def _orphans(*, session: int, run_dir: str) -> list[psutil.Process]:
+    """Processes of the target that have fallen to us as subreaper, and what is below them.
+
+    Known by the target's session or, of services that began one of their own, by the run that their environment names.
+    """
     found = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(child.pid) == session:
+            if os.getsid(child.pid) == session or child.environ().get("OCRPROF_RUN_DIR") == run_dir:
                 found += [child, *child.children(recursive=True)]
     return found
 

@@ -64,7 +64,9 @@ def run_trial(
         spawn_ns=outcome.spawn_ns,
         end_ns=outcome.end_ns,
         status=outcome.status,
-        ending=Ending(exit_code=outcome.exit_code, stderr_tail=outcome.stderr_tail, num_oom_kills=kills.count()),
+        ending=Ending(
+            exit_code=outcome.exit_code, stderr_tail=_with(outcome.stderr_tail, watch), num_oom_kills=kills.count()
+        ),
         hang_seconds=watch.hang_seconds if watch else None,
         stacks=(watch.stacks if watch else None) or outcome.stack,
         notes=[*notes, *outcome.recorder_errors],
@@ -79,6 +81,12 @@ def run_trial(
     )
     trial = build_trial(run, records, setting=setting, asked=asked, round=round, position=position, control=control)
     return trial.model_copy(update={"surroundings": surroundings.surroundings()})
+
+
+def _with(stderr_tail: tuple[str, ...], watch: HangWatch | None) -> tuple[str, ...]:
+    """The tail, and what a trial was ended for where that stands no longer in it."""
+    said = watch.said if watch is not None else None
+    return stderr_tail if said is None or said in stderr_tail else (*stderr_tail, said)
 
 
 def settings_that_find(loader: LoaderInfo) -> dict[str, str]:

@@ -12,6 +12,7 @@ import psutil
 
 from ocrprof.measure.child import stack_of
 from ocrprof.measure.processors import cgroup_folders
+from ocrprof.results.sweep_failures import fatal_lines
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _LOOK_SECONDS = 1.0
@@ -20,24 +21,29 @@ _MAX_STACKS = 5
 _STARTING = 0
 _BUSY_SHARE = 0.05
 _WORDS = 3
+_TAIL_BYTES = 1 << 16
+_MIN_REPEATS = 10
 
 
 class HangWatch:
     """A context in which a trial without a batch for too long is ended; `stacks` then tells where its processes stood.
 
     Workers that start, and a first batch, have no time to be judged by: there a hang is a process tree that uses no
-    processor either. `deadline_seconds`: when `run_target` ends the trial itself, which is told with stacks too.
+    processor either, or one that gives a known reason on stderr again and again (`said`): a worker's thread that cannot
+    send a batch tries for ever. `deadline_seconds`: when `run_target` ends the trial itself; stacks are told then too.
     """
 
     def __init__(self, pid: int, *, directory: Path, deadline_seconds: float) -> None:
         self.hang_seconds: float | None = None
         self.stacks: list[str] = []
+        self.said: str | None = None
         self._pid = pid
         self._directory = directory
         self._deadline = time.monotonic() + deadline_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ocrprof-hang-watch", daemon=True)
-        self._cpu: tuple[float, float] | None = None
+        self._cpu: tuple[float, dict[tuple[int, float], float]] | None = None
+        self._stderr_bytes: int | None = None
 
     def __enter__(self) -> "HangWatch":
         self._thread.start()
@@ -59,12 +65,12 @@ class HangWatch:
                 wait_seconds = min(_LOOK_SECONDS, limit / 1e9 / _LOOKS_A_LIMIT)
                 idle_ns = time.monotonic_ns() - at
                 late = late or idle_ns >= limit
-                if idle_ns >= limit and (phase != _STARTING or not self._is_busy(limit / 1e9)):
+                if idle_ns >= limit and (phase != _STARTING or self._is_stuck(limit / 1e9)):
                     self.hang_seconds = idle_ns / 1e9
                     self._end()
                     return
             if not late:
-                self._cpu = None
+                self._cpu = self._stderr_bytes = None
 
     def _beats(self) -> Iterator[tuple[int, int, int]]:
         """Of each process whose loader was taken over: when the last batch came, how long the next may take, and
@@ -76,6 +82,11 @@ class HangWatch:
                     at, limit, phase = (int.from_bytes(words[8 * k : 8 * k + 8], "little") for k in range(_WORDS))
                     yield at, limit, phase
 
+    def _is_stuck(self, seconds: float) -> bool:
+        """Whether the tree has rested for the last `seconds`, or is busy with nothing but a known failure."""
+        is_busy = self._is_busy(seconds)
+        return self._repeats_itself() or not is_busy
+
     def _is_busy(self, seconds: float) -> bool:
         """Whether the tree used the processor in the last `seconds`; it is, until so long has been looked at."""
         now, used = time.monotonic(), _cpu_seconds(self._pid)
@@ -85,7 +96,26 @@ class HangWatch:
         if now - began < seconds:
             return True
         self._cpu = now, used
-        return used - before > _BUSY_SHARE * (now - began)
+        # One that has ended meanwhile is in neither sum: no process seems to work less for that.
+        return sum(spent - before.get(member, 0.0) for member, spent in used.items()) > _BUSY_SHARE * (now - began)
+
+    def _repeats_itself(self) -> bool:
+        """Whether stderr, since the last look, goes on with the same known reason for which no batch can come."""
+        path = self._directory / "stderr.txt"
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                before, self._stderr_bytes = self._stderr_bytes, size
+                if before is None or size == before:
+                    return False
+                file.seek(max(0, size - _TAIL_BYTES))
+                lines = fatal_lines(file.read().decode("utf-8", "replace"))
+        except OSError:
+            return False
+        if len(lines) < _MIN_REPEATS:
+            return False
+        self.said = lines[-1]
+        return True
 
     def _end(self) -> None:
         """Says on the target's behalf that nothing more will come."""
@@ -151,12 +181,13 @@ def _oom_kills() -> int:
     return max(found)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Of the process and all below it, so far."""
-    total = 0.0
+def _cpu_seconds(pid: int) -> dict[tuple[int, float], float]:
+    """Of the process and of each below it, children that have ended included, by pid and time of creation."""
+    found: dict[tuple[int, float], float] = {}
     with suppress(psutil.Error):
         for member in (root := psutil.Process(pid), *root.children(recursive=True)):
             with suppress(psutil.Error):
                 times = member.cpu_times()
-                total += times.user + times.system
-    return total
+                of_children = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+                found[member.pid, member.create_time()] = times.user + times.system + of_children
+    return found

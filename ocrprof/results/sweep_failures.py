@@ -1,6 +1,7 @@
 """Why a trial of a sweep has no figures: what was recorded and said, as a status of its own and advice."""
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ _PICKLE_TEXT = re.compile(
 )
 _NO_GUARD_TEXT = re.compile(r"before the\s+current process has finished its bootstrapping phase")
 _WORKER_ERROR = re.compile(r"^Caught (\w+) in DataLoader worker process (\d+)")
+_KILLED_WORKER = re.compile(r"DataLoader worker \(pid (\d+)\) is killed by signal: ([A-Z]\w*(?: \w+)*)")
 _ENDED_WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [^)]*\) (?:exited unexpectedly|is killed by signal)")
 # What fetching a batch raises whose worker died with it half sent.
 _BROKEN_TYPES = {"ConnectionResetError", "ConnectionRefusedError", "BrokenPipeError", "EOFError", "FileNotFoundError"}
@@ -75,12 +77,17 @@ def classify(facts: Facts, error: Facts | None, ending: Ending) -> Classified:
     )
 
 
+def fatal_lines(stderr: str) -> list[str]:
+    """Those of its lines that name a want for which a worker cannot send its batches, in their order."""
+    lines = (line.strip() for line in stderr.splitlines())
+    return [line for line in lines if _FDS_TEXT.search(line) or _SHM_TEXT.search(line)]
+
+
 def classify_hang(message: str, ending: Ending, stacks: Sequence[str]) -> Classified:
     """No batch came any more. What a worker cannot send, for want of room, is told on stderr and nowhere else."""
     tail = list(ending.stderr_tail)
     text = "\n".join(tail)
-    last = tail[-1] if tail else ""
-    said = f"{message}; on stderr a worker said: {last}"
+    said = f"{message}; on stderr a worker said: {(fatal_lines(text) or tail or [''])[-1]}"
     if _FDS_TEXT.search(text):
         return Classified("fds", Failure(message=said, advice=_FDS_ADVICE, traceback_tail=tail, stack=list(stacks)))
     if _SHM_TEXT.search(text):
@@ -103,8 +110,23 @@ def classify_end(ending: Ending) -> Classified:
     text = "\n".join(tail)
     if _FDS_TEXT.search(text):
         return Classified("fds", Failure(message=last, advice=_FDS_ADVICE, traceback_tail=tail))
+    if killed := _KILLED_WORKER.search(text):
+        return _of_killed_worker(int(killed[1]), killed[2], ending)
     code = "ended" if ending.exit_code is None else f"exited {ending.exit_code}"
     return Classified("crashed", Failure(message=f"the program {code}: {last}", traceback_tail=tail))
+
+
+def _of_killed_worker(pid: int, signal_name: str, ending: Ending) -> Classified:
+    """torch tells of a dead worker wherever the program is then: in its own training step, mostly."""
+    number = {signal.strsignal(one): int(one) for one in signal.valid_signals()}.get(signal_name)
+    tail = list(ending.stderr_tail)
+    if number == _SIGBUS:
+        message = f"worker process {pid} was ended by SIGBUS: a page of a mapped file, or of /dev/shm, could not be had"
+        return Classified("sigbus", Failure(message=message, advice=_SHM_ADVICE, traceback_tail=tail))
+    facts = {"exits": [[pid, -number if number else None]], "message": signal_name}
+    status: TrialStatus = "oom_killed" if number == _SIGKILL and ending.num_oom_kills else "worker_killed"
+    message, advice = _said(status, facts, None, ending)
+    return Classified(status, Failure(message=message, advice=advice, traceback_tail=tail))
 
 
 def _status(facts: Facts, error: Facts | None, ending: Ending) -> TrialStatus:

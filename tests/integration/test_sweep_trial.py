@@ -69,6 +69,11 @@ CASES = {
     "hung": (("--sleep-ms", "1", "--hang-at", "50"), {"hang_seconds": 1.0}),
     "files": (("--max-files", "64"), {"setting": {"prefetch_factor": 40}, "timeout_seconds": 60.0}),
     "unpicklable": (("--unpicklable",), {"setting": {"start_method": "spawn"}}),
+    "complaining": (("--kind", "subset", "--complain-at", "100"), {"hang_seconds": 1.0}),
+    "nested": (("--nested", "--sleep-ms", "1"), {"setting": {"num_workers": 0}, "max_seconds": 0.5, "replay": True,
+               "step_seconds": 0.001}),
+    "killed in training": (("--kill-at", "50", "--num-samples", "96", "--steps", "1000", "--step-ms", "20"),
+                           {"mode": "train", "num_steps": 60}),
     "stubborn": (("--stubborn",), {"slow_exit_seconds": 0.5, "max_seconds": 0.5}),
     "no loader": (("--kind", "none"), {}),
     "crash": (("--crash",), {}),
@@ -159,6 +164,12 @@ def test_a_killed_worker_is_a_status_of_its_own(cases):
     assert cases["torn"].status == "sigbus", cases["torn"].failure
 
 
+def test_a_worker_that_dies_in_a_step_of_the_training_is_told_as_one_that_dies_between_them(cases):
+    died = cases["killed in training"]
+    assert died.status == "worker_killed", died.failure
+    assert "killed by signal 9" in died.failure.message
+
+
 def test_an_exception_names_the_sample_its_path_and_its_line(cases):
     failure = cases["raised"].failure
     assert (cases["raised"].status, failure.sample_index, failure.path) == ("user_error", 50, "images/00050.jpg")
@@ -182,6 +193,19 @@ def test_too_few_files_may_be_opened(cases):
     assert cases["room"].status == "fds"
     assert cases["room"].failure.message.endswith("64 allowed")
     assert cases["room"].first_batch_seconds is None
+
+
+def test_a_first_batch_that_cannot_come_for_want_of_files_is_not_waited_for(cases):
+    complaining = cases["complaining"]
+    assert complaining.status == "fds"
+    assert "no batch for" in complaining.failure.message
+    assert complaining.failure.message.endswith("on stderr a worker said: OSError: [Errno 24] Too many open files")
+
+
+def test_batches_without_a_shape_are_measured(cases):
+    nested = cases["nested"]
+    assert nested.status == "ok", nested.failure
+    assert all(block.num_samples == BATCH_SIZE * block.num_batches for block in nested.blocks)
 
 
 def test_what_cannot_be_pickled_is_named_with_the_start_method(cases):
@@ -277,3 +301,24 @@ def test_lightning_is_taken_over_where_it_trains_not_in_its_sanity_check(folder)
     assert (taken.loader.number, taken.loader.role, taken.loader.sampler) == (1, "train", "RandomSampler")
     line = (TARGETS / "lightning_script.py").read_text().splitlines()[taken.loader.location.line - 1]
     assert "shuffle=True" in line
+
+
+def test_a_program_without_a_guard_is_told_to_have_one_and_not_measured_in_its_workers(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from torch.utils.data import DataLoader\n"
+        "given = {'num_workers': 1, 'multiprocessing_context': 'spawn'}\n"
+        "for _ in DataLoader(list(range(64)), batch_size=4, **given):\n    pass\n"
+    )
+    setting = LoaderSetting(num_workers=1)
+    options = TrialOptions(max_seconds=0.5, timeout_seconds=120)
+    taken = run_trial(
+        Target(argv=(PYTHON, str(script)), cwd=tmp_path),
+        setting,
+        options,
+        directory=tmp_path / "run",
+        round=1,
+        position=0,
+    )
+    assert taken.status == "crashed"
+    assert taken.failure.advice is not None and "__main__" in taken.failure.advice, taken.failure

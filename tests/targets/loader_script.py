@@ -39,10 +39,11 @@ def parse():
     parser.add_argument("--steps", type=int, default=0, help="train so many steps, of --step-ms each")
     parser.add_argument("--step-ms", type=float, default=0.0)
     parser.add_argument("--max-files", type=int, help="ulimit -n")
-    for name in ("kill", "raise", "hang", "bus", "tear"):
+    for name in ("kill", "raise", "hang", "bus", "tear", "complain"):
         parser.add_argument(f"--{name}-at", type=int, default=-1, help="the index of the sample")
     parser.add_argument("--staged", action="store_true", help="decode a picture, and transform it for 1 ms")
     parser.add_argument("--unpicklable", action="store_true")
+    parser.add_argument("--nested", action="store_true", help="batches of nested tensors, which have no shape")
     parser.add_argument("--stubborn", action="store_true", help="workers that do not end when they are told to")
     parser.add_argument("--crash", action="store_true", help="before the loader is iterated")
     return parser.parse_args()
@@ -74,6 +75,8 @@ class Timed(Dataset):
             die_while_fetched()
         if index == options.hang_at:
             time.sleep(3600)
+        while index == options.complain_at:
+            print("OSError: [Errno 24] Too many open files", file=sys.stderr)
         work(options)
         if self.picture is not None:
             from PIL import Image
@@ -172,6 +175,8 @@ def build(options):
         given |= {"persistent_workers": options.persistent, "multiprocessing_context": options.method}
     if options.stubborn:
         given["worker_init_fn"] = be_stubborn
+    if options.nested:
+        given["collate_fn"] = nest
     if options.kind in ("iterable", "sharded"):
         return DataLoader(Stream(options), batch_size=options.batch_size, **given)
     data = Timed(options)
@@ -187,6 +192,10 @@ def build(options):
         data = Subset(data, range(100, options.num_samples))
         return DataLoader(data, batch_size=options.batch_size, **given)
     return DataLoader(data, batch_size=options.batch_size, shuffle=options.raise_at < 0, **given)
+
+
+def nest(samples):
+    return torch.nested.nested_tensor([pixels for pixels, _ in samples])
 
 
 def evaluate():
