@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from ocrprof.target import Target
 
 MAIN = str(TARGETS / "workers_script.py")
 RANKS = str(TARGETS / "ranks_script.py")
-TORCHRUN = str(Path(PYTHON).with_name("torchrun"))
+
+
+def torchrun(*arguments):
+    """The command for two ranks that meet at a free port: that of torchrun is the same for all who use a machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launcher = str(Path(PYTHON).with_name("torchrun"))
+    return launcher, "--nproc-per-node", "2", "--master-port", str(port), RANKS, *arguments
 
 
 def line_of(beginning, file=MAIN):
@@ -127,7 +136,7 @@ def test_a_page_says_when_each_workers_first_batch_was_ready(workers):
 def ranks(tmp_path_factory):
     """A start of two ranks, of which one builds its data 1.5 s longer, to the first step."""
     folder = tmp_path_factory.mktemp("ranks")
-    report, text = start(folder, TORCHRUN, "--nproc-per-node", "2", RANKS, "slow", until="first-step")
+    report, text = start(folder, *torchrun("slow"), until="first-step")
     return report, text, folder / "out"
 
 
@@ -199,9 +208,7 @@ def launched(tmp_path_factory):
                 cwd=TARGETS / "tabular",
             ),
             "spawn": pool.submit(recorded, folder / "spawn", PYTHON, RANKS, "spawn", "slow", until="data"),
-            "die": pool.submit(
-                recorded, folder / "die", TORCHRUN, "--nproc-per-node", "2", RANKS, "die", until="first-step"
-            ),
+            "die": pool.submit(recorded, folder / "die", *torchrun("die"), until="first-step"),
         }  # fmt: skip
 
 
