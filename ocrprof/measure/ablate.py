@@ -90,7 +90,7 @@ class _Session:
                 return
             budget = self._plan.budget_seconds
             if number < self._plan.rounds and budget is not None and now - start + (now - began) > budget:
-                self.stopped = f"another round would not fit into the {budget:.0f} s of --budget"
+                self.stopped = f"another round would not fit into the {format_seconds(budget)} of --budget"
                 return
 
     def _round(self, number: int) -> None:

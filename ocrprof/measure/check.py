@@ -23,6 +23,7 @@ from ocrprof.results.check_statistics import judge_pairs
 from ocrprof.results.check_values import describe_metrics
 from ocrprof.results.check_work import less_work
 from ocrprof.results.model import ArmName, CheckReport, ExactFacts, Launch
+from ocrprof.units import format_seconds
 
 
 def measure_check(plan: CheckPlan, *, progress: Progress) -> CheckReport:
@@ -177,7 +178,7 @@ def _run_pairs(session: CheckSession, places: tuple[Place, Place], *, began: flo
             now = time.monotonic()
             limit = plan.time_budget_seconds
             if limit is not None and number < wanted and number % 2 == 0 and now - began + 2 * (now - started) > limit:
-                stopped = f"two more pairs would not fit into the {limit:.0f} s of --time-budget"
+                stopped = f"two more pairs would not fit into the {format_seconds(limit)} of --time-budget"
                 break
             if number == wanted < plan.num_pairs_max:
                 _describe(session)

@@ -18,7 +18,7 @@ from ocrprof.results.model import CheckReport
 from ocrprof.results.store import read_report
 
 PARALLEL = ("--duet", "parallel")
-TWO_PAIRS = ("--time-budget", "1s")
+TWO_PAIRS = ("--time-budget", "100ms")
 SEED = next(seed for seed in range(100) if draw_order(num_pairs_first=10, num_pairs_max=28, seed=seed)[:2] == [1, -1])
 
 # Timed launches of a pair have an odd and an even number: each waits until the other one has come.

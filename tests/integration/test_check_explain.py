@@ -13,10 +13,10 @@ ASKED = ("--explain", "time_to_*", "--explain", "modules")
 
 @pytest.fixture(scope="module")
 def explained(tmp_path_factory):
-    """Twice the work in an import, and a module of the standard library: ten pairs."""
+    """Far more work in an import, and a module of the standard library: ten pairs."""
     folder = tmp_path_factory.mktemp("explained")
     repository = Repository(folder / "repository", **{"work.py": BUSY.format(seconds=0.03)})
-    repository.commit("slower", **{"work.py": "import csv\n" + BUSY.format(seconds=0.09)})
+    repository.commit("slower", **{"work.py": "import csv\n" + BUSY.format(seconds=0.2)})
     done, report = repository.check("--against", "HEAD~1", "--pairs", "10:10", "--seed", "3", *ASKED)
     return done, report, next(folder.glob("report-*"))
 
