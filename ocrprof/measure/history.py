@@ -157,7 +157,7 @@ def report_history(sessions: Sessions, plan: HistoryPlan, *, cwd: Path, progress
     lines, repository = sessions.lines, sessions.repository
     frozen, label = _frozen(lines, plan.frozen, repository)
     require_names(plan.metrics, known=metric_names(lines))
-    progress(f"changes are looked for in {len(lines)} sessions")
+    progress(f"changes are looked for in {len(lines)} session{'' if len(lines) == 1 else 's'}")
     series = build_series(
         lines,
         frozen=frozen,

@@ -281,14 +281,20 @@ def design_line(report: CheckReport) -> str:
         told.append(f"attempt {design.attempt}{pooled}")
     told += conditions(design)
     if report.metrics:
-        told.append(
-            f"family-wise error at most {design.alpha * 100:g} %, fails from {share_text(design.min_effect)} on"
-        )
+        told.append(f"family-wise error at most {design.alpha * 100:g} %, fails from {_least_effects(report)}")
     if design.stopped_because:
         told.append(plain(design.stopped_because))
     if report.seconds:
         told.append(f"took {format_seconds(report.seconds)}")
     return " · ".join(told)
+
+
+def _least_effects(report: CheckReport) -> str:
+    """`+5.0 % on (peak_rss +3.0 %)`: the general one, and of metrics that decide those that have another."""
+    general = report.design.min_effect
+    others = [one for one in report.metric_infos if one.gated and one.min_effect != general]
+    told = ", ".join(f"{metric_name(one.name)} {share_text(one.min_effect)}" for one in others)
+    return f"{share_text(general)} on" + (f" ({told})" if told else "")
 
 
 def conditions(design: CheckDesign) -> list[str]:
