@@ -1,8 +1,9 @@
 """The plan of a check, and the small languages of its options: effects, pairs, durations, budgets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import comb, inf
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,8 @@ from ocrprof.plan import Milestone, check_counts, prove_writable
 from ocrprof.results.check_design import check_num_pairs
 from ocrprof.results.check_names import close_to, names_to_come, surely_unknown
 from ocrprof.results.history_file import SUFFIX
+from ocrprof.results.randomisation import MAX_ENUMERATED, NUM_DRAWS
+from ocrprof.results.store import FILE_NAME
 from ocrprof.target import Probe, Target
 
 CheckMode = Literal["against", "baseline", "aa", "alone"]
@@ -104,13 +107,7 @@ class CheckPlan:
         self._check_explained()
         if not self.exact_only and self.mode in ("against", "aa"):
             check_num_pairs(self.num_pairs_first, self.num_pairs_max)
-        for name, share in (
-            ("--alpha", self.alpha),
-            ("--min-effect", self.min_effect),
-            ("--target", self.target_effect),
-        ):
-            if not 0 < share < 1:
-                raise OcrprofError(f"{name} {share:g}: has to lie between 0 and 1", hint="5% or 0.05, say")
+        self._check_shares()
         if self.target_effect <= self.min_effect:
             raise OcrprofError(
                 f"--target {self.target_effect:.0%} is not above --min-effect {self.min_effect:.0%}",
@@ -119,6 +116,17 @@ class CheckPlan:
         if self.time_budget_seconds is not None and self.time_budget_seconds <= 0:
             raise OcrprofError("--time-budget has to be more than zero seconds")
         prove_writable(self.output)
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """What the check itself reads and writes, which is no change of the program wherever it lies.
+
+        Of an earlier attempt the whole folder of its report; never one that the program is started in.
+        """
+        folders = [path.parent if path.name == FILE_NAME else path for path in self.attempts]
+        cwd = self.target.cwd.resolve()
+        own = (self.output, *self.baselines, *self.attempts, *folders)
+        return tuple(path for path in own if not cwd.is_relative_to(path.resolve()))
 
     def _check_mode(self) -> None:
         if (self.ref is not None) != (self.mode == "against") or bool(self.baselines) != (self.mode == "baseline"):
@@ -138,6 +146,30 @@ class CheckPlan:
         if self.update_baseline and len(self.baselines) > 1:
             raise OcrprofError("--update-baseline writes one file", hint="give one --baseline")
 
+    def _check_shares(self) -> None:
+        for name, share in (
+            ("--alpha", self.alpha),
+            ("--min-effect", self.min_effect),
+            ("--target", self.target_effect),
+        ):
+            if not 0 < share < 1:
+                raise OcrprofError(f"{name} {share:g}: has to lie between 0 and 1", hint="5% or 0.05, say")
+        # An exact metric may be allowed to stay as it is, or to become many times what it was.
+        for name, share in (*self.min_effects.items(), ("--drop-steal", self.max_steal or 0.0)):
+            if not 0 <= share < inf:
+                raise OcrprofError(f"{name} {share:g}: has to be 0 or more", hint="5% or 0.05, say")
+        if self.exact_only or self.mode not in ("against", "aa"):
+            return
+        further = (self.num_pairs_max - self.num_pairs_first) // 2
+        orders = comb(self.num_pairs_first, self.num_pairs_first // 2) * 2**further
+        smallest = 1 / (orders if orders <= MAX_ENUMERATED else NUM_DRAWS + 1)
+        if self.alpha < smallest:
+            raise OcrprofError(
+                f"--alpha {self.alpha:g}: {self.num_pairs_max} pairs can confirm nothing below {smallest:.2g}, the "
+                "share of one order among those that are tried",
+                hint="a larger --alpha" + ("" if orders > MAX_ENUMERATED else ", or more --pairs"),
+            )
+
     def _check_what(self) -> None:
         asked = [
             name
@@ -147,8 +179,11 @@ class CheckPlan:
         if len(asked) > 1:
             raise OcrprofError(f"{' and '.join(asked)} exclude each other", hint="a check measures one kind of launch")
         loop = self.loop
-        if loop is not None and min(loop.num_train_batches, loop.num_val_batches or 1, loop.num_epochs) < 1:
-            raise OcrprofError("--loop needs at least one batch and one epoch")
+        limits = (loop.num_train_batches, loop.num_val_batches, loop.num_epochs) if loop is not None else ()
+        if any(limit is not None and limit < 1 for limit in limits):
+            raise OcrprofError(
+                "--loop needs at least one batch and one epoch", hint="without --val-batches it takes all of them"
+            )
 
     def _check_how(self) -> None:
         if self.cold and self.exact_only:
@@ -191,6 +226,36 @@ class CheckPlan:
             raise OcrprofError(f"--explain {pattern}: this check has no such metric", hint=close_to(pattern, names))
 
 
+def unused_options(plan: CheckPlan, *, given: Collection[str]) -> list[str]:
+    """Of the options `given` on the command line those that this check makes no use of, with the reason."""
+    has_arms, has_times = plan.mode in ("against", "aa"), not plan.exact_only
+    parts = (
+        (
+            ("--train-batches", "--val-batches", "--epochs"),
+            plan.loop is not None,
+            "it takes --loop, or a launch ends at its milestone",
+        ),
+        (
+            ("--pairs", "--time-budget", "--rule", "--drop-steal"),
+            has_arms and has_times,
+            "there are no pairs of launches",
+        ),
+        (("--runs",), plan.mode == "baseline" and has_times, "it counts launches against a stored report"),
+        (("--alpha", "--target"), has_times, "no times are judged"),
+        (("--seed",), has_arms, "nothing is drawn by chance"),
+        (("--link",), has_arms, "the program runs where it is, with all that lies there"),
+        (("--allow-mismatch",), plan.mode == "baseline", "both sides are measured on this machine"),
+        (("--deps-under-test",), plan.mode == "baseline" or bool(plan.attempts), "both sides have the same libraries"),
+        (("--fail-on",), plan.mode != "aa", "--aa never fails"),
+    )
+    told = []
+    for names, is_used, why in parts:
+        unused = [name for name in names if name in given and not is_used]
+        if unused:
+            told.append(f"{', '.join(unused)} {'has' if len(unused) == 1 else 'have'} no effect here: {why}")
+    return told
+
+
 def parse_pairs(text: str) -> tuple[int, int]:
     """(first stage, at most) from `10:40`, or from `10` for one stage."""
     first, colon, last = text.partition(":")
@@ -201,12 +266,17 @@ def parse_pairs(text: str) -> tuple[int, int]:
 
 
 def parse_share(text: str, *, option: str) -> float:
-    """0.05 from `5%` or `0.05`."""
+    """0.05 from `5%` or `0.05`. A bare 5 is refused: of 500 % nothing would ever be told."""
     number, percent = (text.strip()[:-1], True) if text.strip().endswith("%") else (text, False)
     try:
-        return float(number) / (100 if percent else 1)
+        share = float(number) / (100 if percent else 1)
     except ValueError:
         raise OcrprofError(f"{option} {text!r} is not a share", hint=f"{option} 5%") from None
+    if not percent and share >= 1:
+        raise OcrprofError(
+            f"{option} {text}: is that {text.strip()} % or as many times?", hint=f"{option} {text.strip()}%"
+        )
+    return share
 
 
 def parse_effects(texts: Sequence[str]) -> tuple[float, dict[str, float]]:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 
 def check(
+    context: typer.Context,
     command: Command = None,
     against: Against = None,
     baseline: Baselines = None,
@@ -104,6 +105,7 @@ def check(
         parse_effects,
         parse_pairs,
         parse_share,
+        unused_options,
     )
     from ocrprof.measure.check import measure_check, recorded_commit
     from ocrprof.measure.child import termination_interrupts
@@ -118,6 +120,8 @@ def check(
     if remeasure:
         if mode != "baseline" or len(files) != 1:
             raise OcrprofError("--remeasure needs one --baseline", hint="--baseline FILE --remeasure")
+        if update_baseline:
+            raise OcrprofError("--remeasure and --update-baseline exclude each other", hint="one after the other")
         mode, ref, files = "against", recorded_commit(files[0]), []
     # The text is on standard output anyhow.
     wanted = ",".join(name for name in (form or "auto").split(",") if name.strip() != "text")
@@ -160,6 +164,8 @@ def check(
         attempt=attempt_number(os.environ),
         timeout_seconds=timeout,
     )
+    for told in unused_options(plan, given=_given(context)):
+        print(f"note: {told}", file=sys.stderr)
     with termination_interrupts():
         report = measure_check(plan, progress=progress_printer(quiet=quiet))
     _write(report, plan, formats=formats, quiet=quiet)
@@ -167,6 +173,16 @@ def check(
     if report.verdict not in ("failed", "not_comparable") and not report.interrupted:
         require_explained(report)
     raise typer.Exit(report.exit_code)
+
+
+def _given(context: typer.Context) -> list[str]:
+    """The options that stand on the command line, as they are written."""
+    found = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name) if parameter.name is not None else None
+        if source is not None and source.name == "COMMANDLINE":
+            found.append(parameter.opts[0])
+    return found
 
 
 def _mode(against: str | None, baselines: list[Path], *, aa: bool) -> "CheckMode":
@@ -207,16 +223,21 @@ def _write(report: "CheckReport", plan: "CheckPlan", *, formats: "tuple[CheckFor
     from ocrprof.renderers.check_outputs import write_check_outputs
     from ocrprof.results.check_stored import portable
     from ocrprof.results.history_file import SUFFIX
-    from ocrprof.results.store import write_text
+    from ocrprof.results.store import FILE_NAME, write_text
 
     written = write_check_outputs(report, plan.output, formats=formats, environ=os.environ, stream=sys.stdout)
     if not quiet:
         render_check(report, stream=sys.stdout, color=wants_color(), width=terminal_width())
     for note in written.notes:
         print(f"note: {note}", file=sys.stderr)
-    if plan.update_baseline and report.verdict != "failed" and not report.interrupted:
-        path = write_text(portable(report).model_dump_json(by_alias=True, indent=1) + "\n", plan.baselines[0])
+    is_whole = report.verdict not in ("failed", "not_comparable") and not report.interrupted
+    if plan.update_baseline and is_whole:
+        given = plan.baselines[0]
+        path = given / FILE_NAME if given.is_dir() else given
+        write_text(portable(report).model_dump_json(by_alias=True, indent=1) + "\n", path)
         print(f"baseline written: {path}; commit it: git add {shlex.quote(str(path))}", file=sys.stderr)
+    elif plan.update_baseline:
+        print(f"baseline not written: {plan.baselines[0]} is as it was", file=sys.stderr)
     elif report.verdict == "regressed" and plan.mode == "baseline" and plan.baselines[-1].suffix != SUFFIX:
         again = f"ocrprof check --baseline {shlex.quote(str(plan.baselines[-1]))} --update-baseline"
         print(

@@ -14,7 +14,7 @@ from ocrprof.measure.check_session import CheckSession, Stopped
 from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
 from ocrprof.measure.startup import Progress
-from ocrprof.measure.worktrees import Arm, Repository, notes_on, worktrees
+from ocrprof.measure.worktrees import Arm, Repository, notes_on, readable, worktrees
 from ocrprof.results.check_attempts import continued_order
 from ocrprof.results.check_design import draw_order, pairs_worth_running
 from ocrprof.results.check_dropped import counted_launches
@@ -55,7 +55,7 @@ def measure_check(plan: CheckPlan, *, progress: Progress) -> CheckReport:
 def _measure_arms(session: CheckSession, *, began: float) -> None:
     plan = session.plan
     repository = Repository.around(plan.target.cwd)
-    changed = repository.changed_files(leave_out=plan.output)
+    changed = repository.changed_files(leave_out=plan.own_files)
     head = repository.commit("HEAD").model_copy(update={"dirty": bool(changed)})
     session.candidate = head
     session.base = repository.commit(plan.ref) if plan.ref is not None else head
@@ -63,7 +63,12 @@ def _measure_arms(session: CheckSession, *, began: float) -> None:
     if changed:
         plural = "s" if len(changed) > 1 else ""
         session.notes.append(
-            f"the working tree differs from its commit in {len(changed)} file{plural}: {_some(changed)}"
+            f"the working tree differs from its commit in {len(changed)} file{plural}: {readable(_some(changed))}"
+        )
+    elif plan.mode == "against" and session.base.sha == head.sha:
+        session.notes.append(
+            f"{session.base.ref} is the commit that is checked out, and nothing is changed: two copies of one state "
+            "are compared, and what differs is noise; --aa tells of that"
         )
     if session.duet is not None and plan.loop is not None:
         session.notes.append("peak_pss: memory that both arms map counts half for each of them while they run at once")

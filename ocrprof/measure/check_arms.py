@@ -1,16 +1,18 @@
 """The target in each arm's worktree: its paths, its environment, and the proof that it loads the arm's own files."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ocrprof.errors import ExitCode, OcrprofError
 from ocrprof.measure.child import INJECT_DIR
 from ocrprof.measure.environment import usable_cores
-from ocrprof.measure.worktrees import FOLDER, Arm, Repository
+from ocrprof.measure.worktrees import FOLDER, Arm, Repository, readable
 from ocrprof.records import ProcessRecords
 from ocrprof.target import Target
 
@@ -43,13 +45,43 @@ def place_in(
             hint="start the check in a folder that both have",
             exit_code=ExitCode.NOT_COMPARABLE,
         )
-    program = _program(target.argv[0], cwd=target.cwd, inside=cwd)
+    program = _own_program(_program(target.argv[0], cwd=target.cwd, inside=cwd), arm, repository)
     argv = (program, *(_moved(word, top=top, folder=arm.folder) for word in target.argv[1:]))
     path = [str(INJECT_DIR), *(str(arm.folder / root) for root in roots)]
     path += [_moved(entry, top=top, folder=arm.folder) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     own = {"PYTHONPATH": os.pathsep.join(entry for entry in path if entry), "PWD": str(cwd)}
     settings = equal_settings(num_threads) | own
     return Place(target=replace(target, argv=argv, cwd=cwd), folder=arm.folder, settings=settings)
+
+
+def _own_program(program: str, arm: Arm, repository: Repository) -> str:
+    """The arm's, of a program of the repository; raises OcrprofError where the checkout has it and the arm has not."""
+    inside = _below(Path(program), repository.top) if Path(program).is_absolute() else None
+    if inside is None or str(inside) not in repository.tracked_files().union(repository.changed_files()):
+        return program
+    own = arm.folder / inside
+    if not own.exists():
+        raise OcrprofError(
+            f"the {arm.name} ({arm.state.ref}) has no {inside}",
+            hint="start the check with a program that both have",
+            exit_code=ExitCode.NOT_COMPARABLE,
+        )
+    return str(own)
+
+
+@cache
+def _is_same(folder: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return folder.samefile(other)
+    return False
+
+
+def _below(path: Path, top: Path) -> Path | None:
+    """The path from `top` on, also of one that comes to it by a link above it; None for one that lies elsewhere."""
+    if path.is_relative_to(top):
+        return path.relative_to(top)
+    above = next((folder for folder in (path, *path.parents) if _is_same(folder, top)), None)
+    return None if above is None else path.relative_to(above)
 
 
 def equal_settings(num_threads: int | None = None) -> dict[str, str]:
@@ -72,8 +104,9 @@ def _program(program: str, *, cwd: Path, inside: Path) -> str:
 def _moved(word: str, *, top: Path, folder: Path) -> str:
     """A path into the repository, also behind `--option=`, as a path into the worktree, if that has it."""
     name, equals, value = word.rpartition("=")
-    if value.startswith(f"{top}/") or value == str(top):
-        inside = folder / Path(value).relative_to(top)
+    below = _below(Path(value), top) if value.startswith("/") else None
+    if below is not None:
+        inside = folder / below
         if inside.exists():
             return f"{name}{equals}{inside}"
     return word
@@ -105,10 +138,12 @@ def origin_of(records: Iterable[ProcessRecords], place: Place, repository: Repos
             path = Path(os.path.normpath(file))
             if path.is_relative_to(place.folder):
                 num_own += 1
-            elif path.is_relative_to(repository.top):
-                relative = str(path.relative_to(repository.top))
+                continue
+            below = _below(path, repository.top)
+            if below is not None:
+                relative = str(below)
                 if relative in tracked and not relative.startswith(f"{FOLDER}/"):
-                    foreign.append((module, str(path)))
+                    foreign.append((module, str(repository.top / below)))
     return Origin(num_own, tuple(dict.fromkeys(foreign)))
 
 
@@ -133,7 +168,11 @@ def refuse_foreign(origin: Origin, arm: Arm, repository: Repository) -> None:
 
 def python_of(target: Target) -> str | None:
     """The interpreter that a command names, before any launch has told it; None for another program."""
-    return shutil.which(target.argv[0]) if Path(target.argv[0]).name.startswith(("python", "pypy")) else None
+    if not Path(target.argv[0]).name.startswith(("python", "pypy")):
+        return None
+    found = shutil.which(target.argv[0])
+    # Of `.venv/bin/python`, too, the checkout's, wherever it is started.
+    return None if found is None else os.path.abspath(target.cwd / found)  # noqa: PTH100  # as in `_program`
 
 
 def compile_files(python: str, folder: Path, repository: Repository) -> str | None:
@@ -143,12 +182,13 @@ def compile_files(python: str, folder: Path, repository: Repository) -> str | No
         [python, "-m", "compileall", "-q", "-i", "-"],
         input="\n".join(str(folder / name) for name in sources if name),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         check=False,
         cwd=folder,
     )
     # Files that are no Python of this version are left to whoever imports them.
-    return None if done.returncode in (0, 1) else done.stderr.strip()[-200:]
+    return None if done.returncode in (0, 1) else readable(done.stderr.strip()[-200:])
 
 
 def _root_of(module: str, file: str) -> Path | None:

@@ -38,7 +38,11 @@ def read_attempts(session: CheckSession) -> list[CheckReport]:
     )
     if pooled.attempts:
         session.notes.append(_note(session))
-    elif plan.attempt > 1 and not plan.attempts:
+    elif plan.attempts and not pooled.notes:
+        session.notes.append(
+            "the earlier attempts hold no pair that counts: this check is made as if it were the first"
+        )
+    elif plan.attempt > 1 and not plan.attempts and plan.mode == "against" and not plan.exact_only:
         session.notes.append(
             f"attempt {plan.attempt} of this job, and nothing is known of those before: a check that is repeated until "
             "it passes tests nothing; --attempt FILE counts the pairs of earlier reports too"

@@ -56,12 +56,15 @@ def measure_here(session: CheckSession) -> None:
             for one in session.launches
         ]
     counted = [one for one in session.launches if one.pair]
+    facts = session.facts["candidate"]
+    # Where a new baseline is taken nothing is compared, and what a later check compares may be named all the same.
+    told = [*facts.values, *facts.sets, *facts.counts] if plan.update_baseline else []
     session.infos = describe_metrics(
         counted,
         gate=plan.metrics,
         min_effect=plan.min_effect,
         min_effects=plan.min_effects,
-        exact=[change.name for change in session.exact],
+        exact=[*(change.name for change in session.exact), *told],
     )
     if stored:
         _judge_times(session, stored, counted)
@@ -75,7 +78,7 @@ def _here(session: CheckSession) -> tuple[Place, GitState]:
         state = repository.commit("HEAD")
     except OcrprofError:
         return Place(target=target, folder=target.cwd.resolve(), settings=equal_settings()), GitState()
-    dirty = bool(repository.changed_files(leave_out=session.plan.output))
+    dirty = bool(repository.changed_files(leave_out=session.plan.own_files))
     return (
         Place(target=target, folder=repository.top, settings=equal_settings()),
         state.model_copy(update={"dirty": dirty}),
@@ -108,6 +111,11 @@ def _sessions_of(session: CheckSession, path: Path) -> list[StoredSession]:
     They have the libraries of the newest of them; any, where other libraries are what is tested.
     """
     history = read_history(path)
+    if not history.lines:
+        raise OcrprofError(
+            f"{path} holds no session: {history.notes[0] if history.notes else 'it is empty'}",
+            hint="`ocrprof history add REPORT` adds one",
+        )
     chosen = rolling(sorted(history.lines, key=lambda line: line.created))
     if not chosen:
         raise OcrprofError(
@@ -168,7 +176,8 @@ def _compare_facts(session: CheckSession, place: Place, stored: StoredSession) -
         session.facts["base"] = leave_out(stored.facts, session.facts["candidate"].unsteady)
         session.compare_exactly()
         session.tell_unsteady()
-    known = {*stored.facts.values, *stored.facts.sets, *stored.facts.counts}
+    # What the report does not tell is not compared; what was asked to decide by its name is missing then.
+    known = {*stored.facts.values, *stored.facts.sets, *stored.facts.counts, *session.plan.metrics}
     session.exact = [change for change in session.exact if change.name in known]
 
 

@@ -15,7 +15,7 @@ from ocrprof.measure.check_launch import Launcher, Measured, Turn
 from ocrprof.measure.environment import describe_tool
 from ocrprof.measure.import_time import time_import
 from ocrprof.measure.startup import Progress, describe_target, environment_of
-from ocrprof.measure.worktrees import Repository
+from ocrprof.measure.worktrees import Repository, readable
 from ocrprof.records import ProcessRecords
 from ocrprof.results.check_budgets import judge_budget, judge_forbidden
 from ocrprof.results.check_exact import RULES, compare_facts
@@ -221,7 +221,8 @@ class CheckSession:
         plan = self.plan
         budgets = self.budgets() if self.stopped is None and not self.interrupted else []
         verdict: CheckVerdict = overall_verdict(self.metrics, self.exact, budgets)
-        told = headline(verdict, self.metrics, self.exact, budgets)
+        replicates = "sessions" if plan.mode == "baseline" else "pairs"
+        told = headline(verdict, self.metrics, self.exact, budgets, replicates=replicates)
         if self.stopped is not None:
             verdict, told = self.stopped.verdict, str(self.stopped)
         elif self.interrupted:
@@ -268,15 +269,17 @@ class CheckSession:
         if self.plan.mode == "aa" or (refused and self.plan.allow_mismatch):
             return ExitCode.DONE  # an A/A check, and one of what cannot be compared, never fail
         fail_on = self.plan.fail_on
+        # What could not be told of one metric hides no gain of another.
+        verdicts = [*(one.verdict for one in self.metrics), *(one.verdict for one in self.exact)]
         match verdict:
             case "not_comparable":
                 return ExitCode.NOT_COMPARABLE
             case "regressed":
                 return ExitCode.REGRESSION
-            case "improved" if "improvement" in fail_on:
-                return ExitCode.REGRESSION
             case "inconclusive" if "inconclusive" in fail_on:
                 return ExitCode.INCONCLUSIVE
+            case "improved" | "inconclusive" if "improvement" in fail_on and "improved" in verdicts:
+                return ExitCode.REGRESSION
         return ExitCode.DONE
 
 
@@ -290,7 +293,7 @@ def _note_on_ignored(plan: CheckPlan, launch: Launch) -> list[str]:
     ]
     if not ignored and not any(word in line for word in _ABSENT for line in launch.stderr_tail):
         return []
-    named = ", ".join(ignored[:_NUM_NAMED]) + (", …" if len(ignored) > _NUM_NAMED else "")
+    named = readable(", ".join(ignored[:_NUM_NAMED])) + (", …" if len(ignored) > _NUM_NAMED else "")
     there = f", so {named} {'is' if len(ignored) == 1 else 'are'} not there" if ignored else ""
     return [f"what git ignores is not put into the worktrees{there}: --link PATH links yours into both"]
 

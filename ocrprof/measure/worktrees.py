@@ -35,20 +35,24 @@ class Repository:
             found = _run(folder, "rev-parse", "--show-toplevel")
         except FileNotFoundError as error:
             raise OcrprofError("git is not installed", hint="a check compares two commits, and needs git") from error
+        if found.returncode != 0 and "safe.directory" in found.stderr:
+            raise OcrprofError(
+                f"git does not trust the repository around {folder}, which is another user's",
+                hint=found.stderr.strip().splitlines()[-1].strip(),
+            )
         if found.returncode != 0 or not found.stdout.strip():
             raise OcrprofError(
                 f"{folder} is not in a git repository: {_reason(found)}",
                 hint="--baseline FILE compares with a stored report, and needs none",
             )
-        return cls(top=Path(found.stdout.strip()).resolve())
+        return cls(top=Path(found.stdout.removesuffix("\n")).resolve())
 
     def git(self, *arguments: str, folder: Path | None = None) -> str:
         """What git prints. Raises OcrprofError with its reason."""
         done = _run(folder or self.top, *arguments)
         if done.returncode != 0:
-            raise OcrprofError(
-                f"git {' '.join(arguments[:2])} failed: {_reason(done)}", hint="run it by hand to see why"
-            )
+            verb = arguments[2:] if arguments[0] == "-c" else arguments
+            raise OcrprofError(f"git {' '.join(verb[:2])} failed: {_reason(done)}", hint="run it by hand to see why")
         return done.stdout.rstrip("\n")
 
     def commit(self, ref: str) -> GitState:
@@ -67,24 +71,25 @@ class Repository:
                 f"git knows no commit {ref}",
                 hint=f"--against origin/{ref}" if remote else f"known: {', '.join(known) or 'none'}",
             )
-        return GitState(ref=ref, sha=sha, subject=self.git("log", "-1", "--format=%s", sha))
+        subject = self.git("log", "-1", "--no-show-signature", "--format=%s", sha)
+        return GitState(ref=ref, sha=sha, subject=readable(subject))
 
-    def changed_files(self, *, leave_out: Path | None = None) -> list[str]:
+    def changed_files(self, *, leave_out: Sequence[Path] = ()) -> list[str]:
         """Files in which the working tree differs from HEAD, untracked ones too, ignored ones not, from `top` on.
 
-        Without what is in `leave_out`, and without earlier reports of ours.
+        Without the paths `leave_out`, what is in them, and earlier reports of ours.
         """
         changed = self.git("diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")
         new = self.git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
         changed += [name for name in new if not _OWN_REPORT.search(name)]
-        out = str(leave_out.resolve()) + os.sep if leave_out is not None else None
+        out = [path.resolve() for path in leave_out]
         return sorted(
             {
                 name
                 for name in changed
                 if name
                 and not name.startswith(f"{FOLDER}/")
-                and not (out is not None and str((self.top / name).resolve()).startswith(out))
+                and not any((self.top / name).resolve().is_relative_to(path) for path in out)
             }
         )
 
@@ -161,12 +166,14 @@ def notes_on(repository: Repository, base: GitState) -> list[str]:
     attributes = repository.top / ".gitattributes"
     if attributes.exists() and "filter=lfs" in attributes.read_text(errors="replace"):
         notes.append("files in Git LFS are in the worktrees only where git-lfs is installed and has fetched them")
-    behind = _run(repository.top, "rev-list", "--count", f"HEAD..{base.sha}")
-    if behind.returncode == 0 and behind.stdout.strip() not in ("", "0"):
-        merge_base = _run(repository.top, "merge-base", "HEAD", str(base.sha)).stdout.strip()
+    behind = _run(repository.top, "rev-list", "--count", f"HEAD..{base.sha}").stdout.strip()
+    # A shallow clone does not hold where the two parted: there every commit looks like one that the branch has not.
+    merge_base = _run(repository.top, "merge-base", "HEAD", str(base.sha)).stdout.strip()
+    if merge_base and behind not in ("", "0"):
+        told, they = ("1 commit", "it") if behind == "1" else (f"{behind} commits", "they")
         notes.append(
-            f"{base.ref} has {behind.stdout.strip()} commits that this branch has not: what they gained counts as lost "
-            f"here; --against {merge_base[:12]} compares with where the branch began"
+            f"{base.ref} has {told} that this branch has not: what {they} gained counts as lost here; --against "
+            f"{merge_base[:12]} compares with where the branch began"
         )
     return notes
 
@@ -201,11 +208,12 @@ def overlook(repository: Repository) -> None:
     """Names our folder in git's own list of ignored files; the user's .gitignore stays as it is."""
     exclude = repository.top / repository.git("rev-parse", "--git-path", "info/exclude")
     line = f"/{FOLDER}/"
-    known = exclude.read_text().splitlines() if exclude.exists() else []
-    if line not in known:
+    known = exclude.read_text(errors="surrogateescape") if exclude.exists() else ""
+    if line not in known.splitlines():
         exclude.parent.mkdir(parents=True, exist_ok=True)
         with exclude.open("a") as file:
-            file.write(f"{line}\n")
+            # Behind a last line without an end ours would become a part of it.
+            file.write(f"{line}\n" if known.endswith("\n") or not known else f"\n{line}\n")
 
 
 def _add(repository: Repository, arm: Arm) -> None:
@@ -218,31 +226,53 @@ def _add(repository: Repository, arm: Arm) -> None:
 
 def _copy(top: Path, folder: Path, changed: Sequence[str]) -> None:
     """Brings the working tree's uncommitted state into the worktree: changed, new and deleted files."""
-    present = [name for name in changed if (top / name).is_symlink() or (top / name).is_file()]
+    present = [name for name in changed if _is_file_of(top, name)]
     total = sum((top / name).lstat().st_size for name in present)
     if total > _MAX_COPIED_BYTES:
         raise OcrprofError(
             f"{total / 2**30:.1f} GiB of uncommitted files would have to be copied",
             hint="let git ignore the data, and --link them",
         )
+    # What is gone goes first: a link that stayed would lead what is written behind it out of the worktree.
     for name in changed:
         target = folder / name
-        if name in present:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-            shutil.copy2(top / name, target, follow_symlinks=False)
-        elif not (top / name).exists():
-            target.unlink(missing_ok=True)
+        is_kept = (top / name).is_dir() and target.is_dir() and not target.is_symlink()  # a submodule
+        if name not in present and not is_kept:
+            _clear(target)
+    for name in present:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _clear(target)
+        shutil.copy2(top / name, target, follow_symlinks=False)
+
+
+def _is_file_of(top: Path, name: str) -> bool:
+    """Whether git sees a file or a link there: not behind a link, which leads to other files."""
+    path = top / name
+    return (path.is_symlink() or path.is_file()) and path.parent.resolve() == Path(os.path.normpath(path.parent))
+
+
+def _clear(target: Path) -> None:
+    """Takes away what stands there, a whole folder too; a link without what it leads to."""
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
 
 
 def _link(repository: Repository, folder: Path, links: Sequence[str]) -> None:
     for given in links:
-        source = (repository.top / given).resolve()
+        path = Path(os.path.normpath(repository.top / given))
+        # Data that are themselves a link, to another disk say, are the repository's by the link's own place.
+        source = path.parent.resolve() / path.name
         if not source.exists() or not source.is_relative_to(repository.top):
             raise OcrprofError(
                 f"--link {given}: no such path in {repository.top}", hint="paths are those of the repository"
             )
         inside = str(source.relative_to(repository.top))
+        standing = folder / inside
+        if standing.is_dir() and not standing.is_symlink() and not any(standing.iterdir()):
+            standing.rmdir()  # git leaves an empty folder of a submodule, and has no other one
         # A folder of which git has a part, data/.gitkeep say: the rest of it is what is meant.
         names = repository.ignored_paths(inside) if (folder / inside).exists() else [inside]
         if not names:
@@ -257,17 +287,27 @@ def _link(repository: Repository, folder: Path, links: Sequence[str]) -> None:
 def _remove(repository: Repository, places: Sequence[Path]) -> None:
     """Also what a killed check left behind: the lock is ours, so nobody uses it."""
     for place in places:
-        _run(repository.top, "worktree", "remove", "--force", "--force", str(place))
+        removal = ("worktree", "remove", "--force", "--force", str(place))
+        _run(repository.top, *removal)
         if place.exists():
             shutil.rmtree(place, ignore_errors=True)
-    _run(repository.top, "worktree", "prune")
+            # Of ours alone: `prune` would also forget worktrees of the user's on a disk that is not there just now.
+            _run(repository.top, *removal)
 
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # In a hook of git's own these name the repository and the index that the hook is about.
     environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
     command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    # File names and old commits may hold bytes that are no UTF-8.
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="surrogateescape", check=False, env=environment
+    )
+
+
+def readable(text: str) -> str:
+    """What git printed as it can be shown and stored: with a sign in place of bytes that are no UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

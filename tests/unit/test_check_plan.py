@@ -13,6 +13,7 @@ from ocrprof.check_plan import (
     parse_effects,
     parse_pairs,
     parse_share,
+    unused_options,
 )
 from ocrprof.errors import OcrprofError
 from ocrprof.target import Target
@@ -107,3 +108,62 @@ def test_a_plan_that_could_not_be_run_cannot_be_built(tmp_path, more, message):
 
 def test_limits_alone_are_a_plan(tmp_path):
     assert plan(tmp_path, mode="alone", ref=None, exact_only=True, forbidden=("torch",)).forbidden == ("torch",)
+
+
+@pytest.mark.parametrize("text", ["8", "1", "1e1"])
+def test_a_bare_number_is_no_share_of_which_nothing_would_ever_be_told(text):
+    with pytest.raises(OcrprofError) as error:
+        parse_effects([f"imports={text}"])
+    assert error.value.hint == f"--min-effect {text}%"
+    assert parse_effects(["modules=200%"])[1] == {"modules": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"min_effects": {"imports": -0.05}}, "imports -0.05"),
+        ({"min_effects": {"imports": float("nan")}}, "imports nan"),
+        ({"max_steal": -0.1}, "--drop-steal -0.1"),
+        ({"alpha": 0.001, "num_pairs_first": 10, "num_pairs_max": 10}, "10 pairs can confirm nothing below 0.004"),
+        ({"alpha": 0.00005}, "40 pairs can confirm nothing below 0.0001"),
+        ({"loop": LoopLimits(num_train_batches=2, num_val_batches=0, num_epochs=2)}, "at least one batch"),
+    ],
+)
+def test_a_plan_that_could_tell_nothing_cannot_be_built(tmp_path, more, message):
+    with pytest.raises(OcrprofError, match=message):
+        plan(tmp_path, **more)
+
+
+def test_the_smallest_alpha_that_some_pairs_can_reach_is_a_plan(tmp_path):
+    assert plan(tmp_path, alpha=1 / 252, num_pairs_max=10).alpha == 1 / 252
+    assert plan(tmp_path, alpha=1 / 504, num_pairs_max=12).alpha == 1 / 504
+    assert plan(tmp_path, alpha=0.0001).alpha == 0.0001
+    assert plan(tmp_path, alpha=0.0001, num_pairs_max=10, exact_only=True).exact_only
+
+
+def test_options_without_an_effect_are_named_with_the_reason(tmp_path):
+    def unused(*given: str, **more) -> list[str]:
+        return unused_options(plan(tmp_path, **more), given=given)
+
+    assert unused("--pairs", "--train-batches", "--runs") == [
+        "--train-batches has no effect here: it takes --loop, or a launch ends at its milestone",
+        "--runs has no effect here: it counts launches against a stored report",
+    ]
+    assert unused("--pairs", "--rule", exact_only=True) == [
+        "--pairs, --rule have no effect here: there are no pairs of launches"
+    ]
+    stored = {"mode": "baseline", "ref": None, "baselines": (Path("old.json"),)}
+    assert unused("--runs", "--alpha", "--allow-mismatch", **stored) == []
+    assert unused("--link", **stored) == [
+        "--link has no effect here: the program runs where it is, with all that lies there"
+    ]
+    assert unused("--fail-on", mode="aa", ref=None) == ["--fail-on has no effect here: --aa never fails"]
+    assert unused("--pairs", "--seed", "--link", "--fail-on", "--output", "--quiet") == []
+
+
+def test_what_a_check_reads_and_writes_is_its_own_but_never_the_folder_of_the_program(tmp_path):
+    attempt = tmp_path / "first" / "report.json"
+    own = plan(tmp_path, attempts=(attempt,)).own_files
+    assert set(own) == {tmp_path / "report", attempt, tmp_path / "first"}
+    beside = tmp_path / "report.json"
+    assert tmp_path not in plan(tmp_path, attempts=(beside,)).own_files
