@@ -183,3 +183,12 @@ def test_every_input_that_a_step_names_is_declared():
     assert named == set(ACTION["inputs"])
     assert all(one.get("required") or "default" in one for one in ACTION["inputs"].values())
     assert set(ACTION["outputs"]) == {"exit-code", "report"}
+
+
+def test_words_that_cannot_be_told_apart_end_the_step_and_are_not_left_out(repository, tmp_path):
+    one = runner(tmp_path, repository, args="--exact --until exit --forbid-import 'sqlite3")
+    assert one.run("Install ocrprof").returncode == 0
+    done = one.run("Check")
+    assert done.returncode == 2
+    assert "::error title=ocrprof::args is no list of words: --exact" in done.stdout
+    assert not (tmp_path / "report").exists()
