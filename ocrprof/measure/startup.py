@@ -124,7 +124,7 @@ def run_of(outcome: Outcome, records: list[ProcessRecords], *, until: str, warmu
 def observe_run(outcome: Outcome, records: list[ProcessRecords]) -> Observer:
     """What observing one run cost, and in which of its processes it failed."""
     observer = observe(records)
-    return observer.model_copy(update={"notes": [*outcome.recorder_errors, *observer.notes]})
+    return observer.model_copy(update={"notes": [*outcome.recorder_errors, *outcome.output_notes, *observer.notes]})
 
 
 def describe_target(target: Target, records: list[ProcessRecords]) -> TargetInfo:

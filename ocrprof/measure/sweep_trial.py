@@ -69,7 +69,7 @@ def run_trial(
         ),
         hang_seconds=watch.hang_seconds if watch else None,
         stacks=(watch.stacks if watch else None) or outcome.stack,
-        notes=[*notes, *outcome.recorder_errors],
+        notes=[*notes, *outcome.recorder_errors, *outcome.output_notes],
     )
     asked = Asked(
         loader=options.loader,

@@ -140,3 +140,20 @@ def test_a_hang_for_want_of_files_or_room_is_told_from_stderr():
     assert classify_hang("no batch for 30 s", ending(full), []).status == "shm"
     hung = classify_hang("no batch for 30 s", ending("epoch 0"), ["Process 1: python train.py"])
     assert (hung.status, hung.failure.stack) == ("timeout", ["Process 1: python train.py"])
+
+
+@pytest.mark.parametrize(
+    ("name", "num_oom_kills", "status"),
+    [("Killed", 0, "worker_killed"), ("Killed", 1, "oom_killed"), ("Segmentation fault", 0, "worker_killed"),
+     ("Bus error", 0, "sigbus")],
+)  # fmt: skip
+def test_a_worker_that_died_in_a_step_of_the_program_is_told_by_what_torch_said_there(name, num_oom_kills, status):
+    said = f"RuntimeError: DataLoader worker (pid 41) is killed by signal: {name}. "
+    found = classify_end(ending("Traceback (most recent call last):", said, exit_code=1, num_oom_kills=num_oom_kills))
+    assert found.status == status
+    assert "worker process 41" in found.failure.message
+
+
+def test_of_a_hang_the_line_is_told_that_gives_the_reason():
+    said = ["OSError: [Errno 24] Too many open files", "Traceback (most recent call last):"]
+    assert classify_hang("no batch for 30 s", ending(*said), []).failure.message.endswith(said[0])
