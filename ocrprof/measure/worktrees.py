@@ -42,7 +42,7 @@ class Repository:
             )
         if found.returncode != 0 or not found.stdout.strip():
             raise OcrprofError(
-                f"{folder} is not in a git repository: {_reason(found)}",
+                f"{folder} is not in the working tree of a git repository: {_reason(found)}",
                 hint="--baseline FILE compares with a stored report, and needs none",
             )
         return cls(top=Path(found.stdout.removesuffix("\n")).resolve())

@@ -66,9 +66,15 @@ def _about_inconclusive(report: CheckReport) -> list[str]:
     if not unclear:
         return []
     needed = max((metric.pairs_needed for metric in unclear if metric.pairs_needed), default=None)
-    num_run = max(metric.n for metric in unclear)
+    num_run, num_first = max(metric.n for metric in unclear), report.design.num_pairs_first
+    if needed and num_run < num_first:
+        in_time = "--time-budget" in (report.design.stopped_because or "")
+        return [
+            f"{num_run} pairs are too few to know the noise by: {num_first} tell how many it takes"
+            + (", and a longer `--time-budget`, or none, lets them be run." if in_time else ".")
+        ]
     if needed and needed > num_run:
-        first = min(needed, max(10, report.design.num_pairs_first))
+        first = min(needed, max(10, num_first))
         return [
             f"{needed} pairs would settle what is inconclusive: `--pairs {first}:{needed}`, or a quieter machine; "
             "`ocrprof check --aa` shows its noise floor."

@@ -172,6 +172,14 @@ def test_a_repository_of_another_user_is_told_as_such_and_how_git_trusts_it(repo
     assert f"git config --global --add safe.directory {repository.folder}" in done.stderr
 
 
+def test_a_repository_without_a_working_tree_is_told_as_such(repository, tmp_path):
+    subprocess.run(["git", "clone", "-q", "--bare", str(repository.folder), "bare"], cwd=tmp_path, check=True)
+    repository.folder = tmp_path / "bare"
+    done, _ = repository.check("--against", "HEAD", *QUICK)
+    assert done.returncode == 2
+    assert f"{tmp_path / 'bare'} is not in the working tree of a git repository" in done.stderr
+
+
 def test_a_program_that_the_base_has_not_is_not_the_checkout_s(repository):
     repository.write(**{"run.sh": f"#!/bin/sh\nexec {sys.executable} main.py\n"})
     (repository.folder / "run.sh").chmod(0o755)

@@ -258,6 +258,13 @@ def test_pairs_that_were_run_already_are_not_what_would_settle_it():
     assert "12 pairs, as many as this noise asks for, left it open: `--pairs 24:24`" in text
 
 
+def test_a_check_that_was_cut_short_makes_no_guess_at_how_many_pairs_it_takes():
+    few = [METRICS[0].model_copy(update={"n": 2, "pairs_needed": 548, "reason": None})]
+    text = " ".join(on_terminal(check_report(verdict="inconclusive", metrics=few, exact=[], budgets=[])).split())
+    assert "548" not in text
+    assert "2 pairs are too few to know the noise by: 10 tell how many it takes. " in text
+
+
 def test_of_two_states_that_do_unlike_work_neither_is_to_be_run_alone():
     unlike = failed_check().model_copy(update={"launches": []})
     text = " ".join(on_terminal(unlike).split())
