@@ -137,6 +137,19 @@ def setting(arm: Arm) -> str:
     return " + ".join(arm.on) if arm.on else "all off"
 
 
+def _short_setting(report: AblationReport, arm: Arm) -> str:
+    """As `setting`, by what sets it apart from the others: the feature added last, or the one that is left out."""
+    names = [feature.name for feature in report.features]
+    if len(arm.on) < 2:
+        return setting(arm)
+    if len(arm.on) == len(names):
+        return "all on"
+    if arm.on == names[: len(arm.on)] and "cumulative" in report.designs:
+        return f"+ {arm.on[-1]}"
+    missing = [name for name in names if name not in arm.on]
+    return f"all but {missing[0]}" if len(missing) == 1 else setting(arm)
+
+
 def _what_was_run(report: AblationReport) -> str:
     rounds = len({trial.round for arm in report.arms for trial in arm.trials})
     epochs = max((sum(one.loop == report.loop for one in t.epochs) for a in report.arms for t in a.trials), default=0)
@@ -231,9 +244,9 @@ def _last_line(report: AblationReport) -> str:
 
 
 def _picture(report: AblationReport) -> Section | None:
-    """Seconds of a later epoch of each setting, a dot a round."""
+    """Seconds of a later epoch of each setting, a dot an epoch; the fewest features first."""
     rows = []
-    for arm in report.arms:
+    for arm in sorted(report.arms, key=lambda one: len(one.on)):
         seconds = [
             (trial, [epoch.seconds for epoch in trial.epochs if epoch.loop == report.loop][1:]) for trial in arm.trials
         ]
@@ -244,9 +257,10 @@ def _picture(report: AblationReport) -> Section | None:
         ]
         if points:
             median = statistics.median(point.value for point in points)
-            rows.append(StripRow(setting(arm), points, [("median", median)]))
+            rows.append(StripRow(_short_setting(report, arm), points, [("median", median)]))
     if not rows:
         return None
-    limit = max(point.value for row in rows for point in row.points)
+    # A little more, for the dot of the slowest to lie inside.
+    limit = 1.02 * max(point.value for row in rows for point in row.points)
     picture = strip(rows, limit=limit, tick_text=format_seconds)
     return html_section(f"{_epoch(report).capitalize()}, each but the first, by setting", picture, anchor="settings")

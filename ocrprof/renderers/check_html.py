@@ -149,7 +149,8 @@ def _metrics(report: CheckReport) -> Html | None:
     test = "test against the sessions" if report.design.mode == "baseline" else "randomisation test"
     note = (
         f"The bar is the 95 % interval of the slowdown, the dot its estimate. A metric fails where it is {minimum} "
-        f"slower or more and the {test} rejects; it is ok where the interval ends below {target}."
+        f"slower or more{facts.other_effects(report)} and the {test} rejects; it is ok where the interval ends below "
+        f"{target}."
     )
     return section(
         "Metrics that decide",

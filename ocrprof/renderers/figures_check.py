@@ -281,7 +281,8 @@ def design_line(report: CheckReport) -> str:
         told.append(f"attempt {design.attempt}{pooled}")
     told += conditions(design)
     if report.metrics:
-        told.append(f"family-wise error at most {design.alpha * 100:g} %, fails from {_least_effects(report)}")
+        effects = f"{share_text(design.min_effect)} on{other_effects(report)}"
+        told.append(f"family-wise error at most {design.alpha * 100:g} %, fails from {effects}")
     if design.stopped_because:
         told.append(plain(design.stopped_because))
     if report.seconds:
@@ -289,12 +290,11 @@ def design_line(report: CheckReport) -> str:
     return " · ".join(told)
 
 
-def _least_effects(report: CheckReport) -> str:
-    """`+5.0 % on (peak_rss +3.0 %)`: the general one, and of metrics that decide those that have another."""
-    general = report.design.min_effect
-    others = [one for one in report.metric_infos if one.gated and one.min_effect != general]
+def other_effects(report: CheckReport) -> str:
+    """` (peak_rss +3.0 %)`: of the metrics that decide those whose least effect is not the general one."""
+    others = [one for one in report.metric_infos if one.gated and one.min_effect != report.design.min_effect]
     told = ", ".join(f"{metric_name(one.name)} {share_text(one.min_effect)}" for one in others)
-    return f"{share_text(general)} on" + (f" ({told})" if told else "")
+    return f" ({told})" if told else ""
 
 
 def conditions(design: CheckDesign) -> list[str]:

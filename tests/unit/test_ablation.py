@@ -1,6 +1,7 @@
 """Which settings an ablation runs, and what it makes of their trials."""
 
 import io
+import re
 
 import pytest
 from reports_fixture import ENVIRONMENT, TOOL
@@ -8,7 +9,7 @@ from reports_fixture import ENVIRONMENT, TOOL
 from ocrprof.errors import OcrprofError
 from ocrprof.features import BUNDLED_FEATURES, Switch, parse_feature, read_features, without_repeated_keys
 from ocrprof.findings import judge
-from ocrprof.renderers.ablation import render_ablation
+from ocrprof.renderers.ablation import ablation_html, render_ablation
 from ocrprof.results.ablation import build_arms, build_effects, build_interactions, measured_loop
 from ocrprof.results.model import AblationReport, Arm, Epoch, Feature, TargetInfo, Trial
 
@@ -196,6 +197,16 @@ def test_the_names_of_features_are_whole_on_a_terminal(width):
     assert all(any(line.endswith(f"  {name}") for line in lines) for name in names)
     assert max(map(len, lines)) <= width
     assert any("in report.md" in line for line in lines) == (width == 80)
+
+
+def test_the_picture_names_each_setting_by_what_sets_it_apart():
+    features = [CACHE, AMP, WORKERS]
+    sets = [[], ["cache", "amp", "workers"], ["cache"], ["cache", "amp"], ["amp", "workers"], ["workers", "cache"]]
+    epochs = [epoch(3), epoch(2), epoch(2)]
+    arms = [Arm(on=on, arguments=[], trials=[trial(1, *epochs)]) for on in sets]
+    report = saved(arms).model_copy(update={"features": features, "designs": ["cumulative", "left-out"]})
+    labels = re.findall(r'class="lane-label"><b>([^<]*)</b>', ablation_html(report))
+    assert labels == ["all off", "cache", "+ amp", "all but cache", "all but amp", "all on"]
 
 
 def test_features_that_multiply_have_an_interaction_of_one():
