@@ -4,6 +4,7 @@ Each switch makes the loader fail, or be of another kind, in one way that real o
 """
 
 import argparse
+import functools
 import hashlib
 import io
 import itertools
@@ -45,6 +46,7 @@ def parse():
     parser.add_argument("--unpicklable", action="store_true")
     parser.add_argument("--nested", action="store_true", help="batches of nested tensors, which have no shape")
     parser.add_argument("--stubborn", action="store_true", help="workers that do not end when they are told to")
+    parser.add_argument("--hold-mb", type=int, default=0, help="memory that each worker fills for itself alone")
     parser.add_argument("--crash", action="store_true", help="before the loader is iterated")
     return parser.parse_args()
 
@@ -169,12 +171,22 @@ def be_stubborn(_):
     multiprocessing.util.Finalize(None, time.sleep, args=(3600,), exitpriority=100)
 
 
+HELD = []
+
+
+def hold(num_bytes, _):
+    """A `worker_init_fn` that fills so much memory."""
+    HELD.append(b"x" * num_bytes)
+
+
 def build(options):
     given = {"num_workers": options.num_workers}
     if options.num_workers:
         given |= {"persistent_workers": options.persistent, "multiprocessing_context": options.method}
     if options.stubborn:
         given["worker_init_fn"] = be_stubborn
+    if options.hold_mb:
+        given["worker_init_fn"] = functools.partial(hold, options.hold_mb * 2**20)
     if options.nested:
         given["collate_fn"] = nest
     if options.kind in ("iterable", "sharded"):
