@@ -10,7 +10,7 @@ from ocrprof.measure.check_session import CheckSession, Stopped
 from ocrprof.measure.fingerprint import take_fingerprint
 from ocrprof.measure.reference_work import time_reference_work
 from ocrprof.measure.worktrees import Repository
-from ocrprof.results.check_baseline import MIN_SESSIONS, REFERENCE, judge_sessions
+from ocrprof.results.check_baseline import MIN_SESSIONS, REFERENCE, judge_sessions, takes_speed_out
 from ocrprof.results.check_facts import leave_out, without_unsteady
 from ocrprof.results.check_fingerprint import differences
 from ocrprof.results.check_session_explanation import session_figures
@@ -182,9 +182,13 @@ def _compare_facts(session: CheckSession, place: Place, stored: StoredSession) -
 
 
 def _judge_times(session: CheckSession, stored: Sequence[StoredSession], counted: Sequence[Launch]) -> None:
-    session.metrics = judge_sessions(
-        [one.launches for one in stored], counted, session.infos, session.design, base_sha=session.base.sha
-    )
+    launches = [one.launches for one in stored]
+    session.metrics = judge_sessions(launches, counted, session.infos, session.design, base_sha=session.base.sha)
+    if takes_speed_out(launches, counted, session.infos):
+        session.notes.append(
+            "the machine's own speed in each session, by a fixed piece of work, is taken out of what is told as worse; "
+            "medians are as measured, and may differ from it"
+        )
     if len(stored) < MIN_SESSIONS:
         plural = "s" if len(stored) > 1 else ""
         session.notes.append(

@@ -86,6 +86,15 @@ def judge_sessions(
     return summaries
 
 
+def takes_speed_out(
+    stored: Sequence[Sequence[Launch]], launches: Sequence[Launch], infos: Sequence[MetricInfo]
+) -> bool:
+    """Whether any metric is told without the share of its change that goes with `REFERENCE`, so unlike its medians."""
+    sessions, now = [session_summary(session) for session in stored], session_summary(launches)
+    found = (predict(info, sessions, now) for info in infos if info.kind in ("sampled", "bounded"))
+    return any(one is not None and one.kappa > 0 for one in found)
+
+
 def session_summary(launches: Sequence[Launch]) -> dict[str, float]:
     """By metric the median of the logarithms over a session's launches; metrics with a value of 0 are left out."""
     values: dict[str, list[float]] = {}

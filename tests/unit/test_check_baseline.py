@@ -6,7 +6,7 @@ import random
 import pytest
 from checked import design, info, launches, most_successes
 
-from ocrprof.results.check_baseline import REFERENCE, judge_sessions, reference_slope, session_summary
+from ocrprof.results.check_baseline import REFERENCE, judge_sessions, reference_slope, session_summary, takes_speed_out
 from ocrprof.results.model import Launch
 
 
@@ -109,6 +109,15 @@ def test_the_machine_s_own_speed_is_taken_out_by_the_reference_workload():
     without = [[one.model_copy(update={"values": {"a": one.values["a"]}}) for one in run] for run in stored]
     assert judge_sessions(without, slow_day, [info("a")], design())[0].verdict == "inconclusive"
     assert judge_sessions(stored, session(13.2, reference=1.19), [info("a")], design())[0].verdict == "regressed"
+
+
+def test_it_is_known_where_the_machine_s_speed_was_taken_out():
+    speeds = [1.0, 1.1, 1.2, 1.3]
+    stored = [session(10 * one, reference=one) for one in speeds]
+    assert takes_speed_out(stored, session(11.9, reference=1.19), [info("a")])
+    assert not takes_speed_out(stored, session(11.9), [info("a")])
+    steady = [session(10.0, reference=one) for one in speeds]
+    assert not takes_speed_out(steady, session(11.9, reference=1.19), [info("a")])
 
 
 def test_kappa_is_a_slope_between_nothing_and_all():
