@@ -20,6 +20,7 @@ from ocrprof.renderers.html_page import document, environment, header, output
 from ocrprof.renderers.markup import Html, code, contents, join, paragraph, prose, section, table, tag
 from ocrprof.renderers.places import place
 from ocrprof.results.check_design import effect_bounds
+from ocrprof.results.check_dropped import counted_launches
 from ocrprof.results.check_pairs import LaunchPair, pair_launches, paired_metric
 from ocrprof.results.compare_words import value_text
 from ocrprof.results.model import CheckReport, ExactChange, MetricInfo, MetricSummary
@@ -188,7 +189,7 @@ def _metric_table(report: CheckReport, metrics: Sequence[MetricSummary]) -> Html
 
 
 def _strips(report: CheckReport) -> Html | None:
-    pairs = pair_launches(report.launches)
+    pairs = pair_launches(counted_launches(report.launches, max_steal=report.design.max_steal).launches)
     known = {info.name: info for info in report.metric_infos}
     shown = [one for one in facts.gated(report) if one.name in known][:_NUM_STRIPS]
     found = [(one, _points(pairs, known[one.name])) for one in shown]

@@ -66,6 +66,18 @@ def test_every_pair_is_a_dot_in_its_strip_and_every_metric_an_interval():
     assert heights == sorted(heights, reverse=True)
 
 
+def test_a_pair_that_was_left_out_is_no_dot():
+    stolen = [
+        one.model_copy(update={"covariates": {"stolen_seconds": 0.5 * one.wall_seconds}}) if one.pair == 3 else one
+        for one in launches()
+    ]
+    made = check_report(launches=stolen)
+    assert "12 pairs, " in check_html(made)
+    text = check_html(made.model_copy(update={"design": made.design.model_copy(update={"max_steal": 0.1})}))
+    assert "11 pairs, " in text
+    assert "12 pairs, " not in text.partition('id="pairs"')[2].partition("</section>")[0]
+
+
 def test_a_pair_is_drawn_where_its_ratio_is():
     """The first metric's pairs are all about 12 % slower: all dots lie above the line of 5 %."""
     root = read_page(check_html(check_report()))
