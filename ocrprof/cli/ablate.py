@@ -16,6 +16,7 @@ from ocrprof.cli.options import (
     terminal_width,
     wants_color,
 )
+from ocrprof.cli.quantities import parse_seconds
 from ocrprof.errors import ExitCode, OcrprofError
 
 if TYPE_CHECKING:
@@ -103,9 +104,12 @@ def ablate(
     epochs: Annotated[int, typer.Option("--epochs", metavar="N", help="At level loader: epochs of it in a run.")] = 3,
     rounds: Annotated[int, typer.Option("--rounds", metavar="N", help="Runs of each setting.")] = 3,
     budget: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            "--budget", metavar="SECONDS", help="Begin no round that would end later.", show_default="no limit"
+            "--budget",
+            metavar="TIME",
+            help="Begin no round that would end later, as in 30m.",
+            show_default="no limit",
         ),
     ] = None,
     seed: Annotated[
@@ -138,7 +142,7 @@ def ablate(
         num_epochs=epochs,
         rounds=rounds,
         seed=random.SystemRandom().randrange(2**32) if seed is None else seed,
-        budget_seconds=budget,
+        budget_seconds=None if budget is None else parse_seconds(budget, option="--budget"),
         timeout_seconds=timeout,
     )
     with termination_interrupts():

@@ -43,7 +43,7 @@ def ablation(folder: Path, *options: str) -> Ablation:
 
 
 RUNS = {
-    "measured": ("--rounds", "2", "--design", "cumulative", "--feature", CACHE, "--feature", SCORE),
+    "measured": ("--rounds", "2", "--budget", "10m", "--design", "cumulative", "--feature", CACHE, "--feature", SCORE),
     "failing": ("--rounds", "2", "--design", "alone", "--feature", CACHE, "--feature", "broken: --broken |"),
     "loader": ("--level", "loader", "--loader", "0", "--epochs", "2", "--rounds", "1", "--feature", CACHE,
                "--feature", "shift: --shifted |", "--feature", "unreadable: --unreadable |"),
@@ -153,6 +153,7 @@ def test_a_setting_that_fails_is_told_and_the_others_go_on(runs):
         (("--feature", CACHE, "--pair", "cache"), "is not two features"),
         (("--feature", CACHE, "--pair", "cache,tensor"), "no feature is called 'tensor'"),
         (("--feature", CACHE, "--rounds", "0"), "at least one"),
+        (("--feature", CACHE, "--budget", "5 apples"), "--budget 5 apples: not a time"),
         (("--features", "nowhere.toml"), "cannot read nowhere.toml"),
         (("--feature", CACHE, "--loader", "last"), "no such loader"),
         (("--feature", CACHE, "--level", "loader", "--epochs", "1"), "give 2 or more"),
