@@ -84,7 +84,8 @@ def start(run_dir: str, load: "Callable[[str], ModuleType]", began: int) -> "Rec
     if "OCRPROF_SAMPLED" in os.environ:
         role = "rank" if _role() == "main" and recorder.rank is not None else _role()
         load("sampling").await_sampler(recorder, role, os.environ["OCRPROF_SAMPLED"], run_dir)
-    load("signals")  # where the target has opened all files that it may, it is there
+    for name in ("signals", "last_records"):
+        load(name)  # where the target has opened all files that it may, they are there
     load("stop").register_exit(recorder)
     load("exits").install(recorder)
     os.register_at_fork(after_in_child=lambda: _after_fork(recorder, load, run_dir))

@@ -288,45 +288,11 @@ class Recorder:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def finish(self, reason: str) -> None:
-        """The last records of this process: what it held, what observing it cost."""
+        """Writes the last records of this process, once."""
         if self._ended:
             return
         self._ended = True
-        costs: dict[str, int] = {}
-        try:
-            if not self.is_bare:
-                self._write_state()
-                costs = self.ask(lambda: self.load("cost").describe(self), (), {}) or {}
-        finally:
-            self._write_end(reason, costs)
-            self.flush()
-
-    def _write_end(self, reason: str, costs: "dict[str, int]") -> None:
-        self.write(
-            {
-                "k": "end",
-                "at": now(),
-                "reason": reason,
-                "records": self._writer.num_records,
-                "dropped": self._writer.num_dropped,
-                "cost": sum(costs.get(name, 0) for name in ("start", "hooks", "writes"))
-                + costs.get("loads", 0) * costs.get("load", 0)
-                + costs.get("others", 0) * costs.get("other", 0),
-                "costs": costs,
-            }
-        )
-
-    def _write_state(self) -> None:
-        """What hooks kept for the end, and what the process holds."""
-        for function in (*self.at_marks, *self.at_end):
-            self.ask(function, (), {})
-        if self.lists_files:
-            self.ask(lambda: self.load("files").write(self.run_dir), (), {})
-        gained = set(sys.modules) - self.modules_at_start - self.loaded_names
-        self.write({"k": "inserted", "names": sorted(name for name in gained if type(name) is str)})
-        # A process that may open no more files cannot look, and its own end goes on.
-        self.ask(lambda: self.write({"k": "memory", **self.load("state").memory()}), (), {})
-        self.ask(lambda: self.write({"k": "versions", "versions": self.load("state").versions()}), (), {})
+        self.load("last_records").write(self, self._writer, reason)
 
 
 def hide_frame(error: BaseException) -> None:
