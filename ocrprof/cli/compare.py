@@ -18,8 +18,9 @@ def compare(
         bool, typer.Option("--gate", help="Judge it, and exit 1 where a slowdown is confirmed.", show_default="off")
     ] = False,
     min_effect: Annotated[
-        str, typer.Option("--min-effect", metavar="SHARE", help="Slowdown from which --gate may fail.")
-    ] = "5%",
+        str | None,
+        typer.Option("--min-effect", metavar="SHARE", help="Slowdown from which --gate may fail.", show_default="5%"),
+    ] = None,
     allow_mismatch: Annotated[
         bool,
         typer.Option(
@@ -39,7 +40,11 @@ def compare(
     from ocrprof.results.compare import compare_reports
     from ocrprof.results.store import read_report
 
-    effect = parse_share(min_effect, option="--min-effect")
+    given = {"--min-effect": min_effect is not None, "--allow-mismatch": allow_mismatch}
+    if not gate and any(given.values()):
+        names = " and ".join(name for name, is_given in given.items() if is_given)
+        raise OcrprofError(f"{names}: without --gate nothing is judged", hint=f"--gate {names.replace(' and', '')}")
+    effect = parse_share(min_effect or "5%", option="--min-effect")
     if not 0 <= effect < 1:
         raise OcrprofError(f"--min-effect {min_effect}: has to lie between 0 and 1", hint="5% or 0.05, say")
     report = compare_reports(

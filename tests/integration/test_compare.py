@@ -94,10 +94,20 @@ def test_the_least_effect_is_a_share_as_in_a_check(folder, tmp_path):
     done = ocrprof("compare", "old", "new", "--gate", "--min-effect", "20%", "-o", str(tmp_path / "gated"), cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "20 %" in read_report(tmp_path / "gated").test
-    refused = ocrprof("compare", "old", "new", "--min-effect", "5", "-o", str(tmp_path / "refused"), cwd=folder)
+    refused = ocrprof(
+        "compare", "old", "new", "--gate", "--min-effect", "5", "-o", str(tmp_path / "refused"), cwd=folder
+    )
     assert refused.returncode == 2
     assert "--min-effect 5: has to lie between 0 and 1" in refused.stderr
     assert "hint:  5% or 0.05, say" in refused.stderr
+
+
+@pytest.mark.parametrize("options", [("--min-effect", "5%"), ("--allow-mismatch",)])
+def test_what_the_judgement_alone_would_use_is_refused_without_one(folder, tmp_path, options):
+    done = ocrprof("compare", "old", "new", *options, "-o", str(tmp_path / "compared"), cwd=folder)
+    assert done.returncode == 2
+    assert f"{options[0]}: without --gate nothing is judged" in " ".join(done.stderr.split())
+    assert not (tmp_path / "compared").exists()
 
 
 def test_what_is_no_report_of_the_same_kind_is_refused(folder, tmp_path):
