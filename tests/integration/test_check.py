@@ -84,7 +84,9 @@ def test_a_slower_import_is_a_regression_and_named(slower):
     done, report, _ = slower
     assert done.returncode == 1, done.stderr
     assert report.verdict == "regressed"
-    assert {one.name for one in report.metrics if one.verdict == "regressed"} == {"imports", "time_to_exit"}
+    # One module more is torn down, too: a millisecond, and more than the floor of 5 where the machine is held up.
+    regressed = {one.name for one in report.metrics if one.verdict == "regressed"}
+    assert regressed - {"teardown"} == {"imports", "time_to_exit"}
     slowdown = next(one for one in report.metrics if one.name == "imports")
     assert slowdown.ratio > 1.3
     assert slowdown.p_fw <= 0.01
