@@ -4,7 +4,7 @@
 
 Pairs of `time_to_exit` of all checks, each less the mean of its check, are drawn with replacement and made slower; the
 rule is that of a check with one stage (the larger of two forms under orders drawn at random, at a fourth of 1 % as for
-one of four metrics, and an estimate of 5 % at least). nothing is measured; it takes a second.
+one of four metrics, and an estimate of 5 % at least). Nothing is measured; it takes a second.
 """
 
 import argparse
