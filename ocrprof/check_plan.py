@@ -9,6 +9,7 @@ from typing import Literal
 
 from ocrprof.errors import OcrprofError
 from ocrprof.plan import Milestone, check_counts, prove_writable
+from ocrprof.quantities import SECONDS, parse_share
 from ocrprof.results.check_design import check_num_pairs
 from ocrprof.results.check_names import close_to, names_to_come, surely_unknown
 from ocrprof.results.history_file import SUFFIX
@@ -21,7 +22,6 @@ FailOn = Literal["regression", "inconclusive", "improvement"]
 Rule = Literal["gate", "margin"]
 Duet = Literal["interleaved", "parallel"]
 
-_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _BUDGET = re.compile(
@@ -265,20 +265,6 @@ def parse_pairs(text: str) -> tuple[int, int]:
         raise OcrprofError(f"--pairs {text!r} is not two numbers", hint="--pairs 10:40") from None
 
 
-def parse_share(text: str, *, option: str) -> float:
-    """0.05 from `5%` or `0.05`. A bare 5 is refused: of 500 % nothing would ever be told."""
-    number, percent = (text.strip()[:-1], True) if text.strip().endswith("%") else (text, False)
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        raise OcrprofError(f"{option} {text!r} is not a share", hint=f"{option} 5%") from None
-    if not percent and share >= 1:
-        raise OcrprofError(
-            f"{option} {text}: is that {text.strip()} % or as many times?", hint=f"{option} {text.strip()}%"
-        )
-    return share
-
-
 def parse_effects(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
     """The least effect of all metrics, and that of single ones, from `5%` and `METRIC=8%`."""
     general, single = 0.05, {}
@@ -289,14 +275,6 @@ def parse_effects(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
         else:
             general = parse_share(text, option="--min-effect")
     return general, single
-
-
-def parse_duration(text: str, *, option: str) -> float:
-    """Seconds from `90`, `90s`, `10m`, `1h`."""
-    found = re.fullmatch(rf"\s*({_NUMBER})\s*([a-z]*)\s*", text)
-    if found is None or (found[2] or "s") not in _SECONDS:
-        raise OcrprofError(f"{option} {text!r} is not a duration", hint=f"{option} 10m")
-    return float(found[1]) * _SECONDS[found[2] or "s"]
 
 
 def parse_budget(text: str) -> BudgetLimit:
@@ -310,8 +288,8 @@ def parse_budget(text: str) -> BudgetLimit:
         limit = float(factor or 1)
     elif not unit:
         limit = float(number)
-    elif unit in _SECONDS or unit in _BYTES:
-        limit = float(number) * (_SECONDS.get(unit) or _BYTES[unit])
+    elif unit in SECONDS or unit in _BYTES:
+        limit = float(number) * (SECONDS.get(unit) or _BYTES[unit])
     else:
         raise OcrprofError(f"--budget {text!r}: {unit} is no unit", hint=hint)
     return BudgetLimit(

@@ -16,8 +16,8 @@ from ocrprof.cli.options import (
     terminal_width,
     wants_color,
 )
-from ocrprof.cli.quantities import parse_seconds
 from ocrprof.errors import ExitCode, OcrprofError
+from ocrprof.quantities import parse_seconds
 
 if TYPE_CHECKING:
     from ocrprof.features import FeatureSet

@@ -44,6 +44,7 @@ from ocrprof.cli.check_options import (
 )
 from ocrprof.cli.options import Command, Output, Quiet, Timeout, progress_printer, terminal_width, wants_color
 from ocrprof.errors import OcrprofError
+from ocrprof.quantities import parse_seconds, parse_share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,10 +102,8 @@ def check(
     from ocrprof.check_plan import (
         CheckPlan,
         parse_budget,
-        parse_duration,
         parse_effects,
         parse_pairs,
-        parse_share,
         unused_options,
     )
     from ocrprof.measure.check import measure_check, recorded_commit
@@ -149,7 +148,7 @@ def check(
         num_pairs_first=first,
         num_pairs_max=most,
         num_runs=runs,
-        time_budget_seconds=parse_duration(time_budget, option="--time-budget") if time_budget else None,
+        time_budget_seconds=parse_seconds(time_budget, option="--time-budget") if time_budget else None,
         seed=random.SystemRandom().randrange(2**32) if seed is None else seed,
         rule=rule.value,
         max_steal=parse_share(drop_steal, option="--drop-steal") if drop_steal else None,

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ocrprof.cli.options import Output, Quiet, terminal_width, wants_color
-from ocrprof.cli.quantities import parse_share
 from ocrprof.errors import ExitCode, OcrprofError
+from ocrprof.quantities import parse_share
 
 
 def compare(

@@ -6,13 +6,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from ocrprof.cli.options import Command, Output, Quiet, Timeout, parse_loader, progress_printer
-from ocrprof.cli.quantities import (
-    parse_integers,
-    parse_seconds,
-    parse_share,
-    parse_start_methods,
-    parse_switches,
-)
 from ocrprof.cli.sweep_options import (
     Apply,
     Budget,
@@ -57,6 +50,13 @@ from ocrprof.cli.sweep_options import (
 )
 from ocrprof.cli.write_back import WriteBackOptions, conclude_sweep, saved_sweep
 from ocrprof.errors import ExitCode, OcrprofError
+from ocrprof.quantities import (
+    parse_integers,
+    parse_seconds,
+    parse_share,
+    parse_start_methods,
+    parse_switches,
+)
 
 if TYPE_CHECKING:
     from ocrprof.results.model import LoaderSetting, SweepReport

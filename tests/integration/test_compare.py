@@ -94,12 +94,15 @@ def test_the_least_effect_is_a_share_as_in_a_check(folder, tmp_path):
     done = ocrprof("compare", "old", "new", "--gate", "--min-effect", "20%", "-o", str(tmp_path / "gated"), cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "20 %" in read_report(tmp_path / "gated").test
-    refused = ocrprof(
-        "compare", "old", "new", "--gate", "--min-effect", "5", "-o", str(tmp_path / "refused"), cwd=folder
-    )
-    assert refused.returncode == 2
-    assert "--min-effect 5: has to lie between 0 and 1" in refused.stderr
-    assert "hint:  5% or 0.05, say" in refused.stderr
+    for given, message, hint in (
+        ("500%", "--min-effect 500%: has to lie between 0 and 1", "5% or 0.05, say"),
+        ("5", "--min-effect 5: is that 5 % or as many times?", "--min-effect 5%"),
+    ):
+        refused = ocrprof("compare", "old", "new", "--gate", "--min-effect", given, "-o", "refused", cwd=folder)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+        assert f"hint:  {hint}" in refused.stderr
+    assert not (folder / "refused").exists()
 
 
 @pytest.mark.parametrize("options", [("--min-effect", "5%"), ("--allow-mismatch",)])

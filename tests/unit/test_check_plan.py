@@ -9,13 +9,12 @@ from ocrprof.check_plan import (
     CheckPlan,
     LoopLimits,
     parse_budget,
-    parse_duration,
     parse_effects,
     parse_pairs,
-    parse_share,
     unused_options,
 )
 from ocrprof.errors import OcrprofError
+from ocrprof.quantities import parse_seconds, parse_share
 from ocrprof.target import Target
 
 
@@ -58,7 +57,7 @@ def test_what_is_no_budget_is_refused(text):
 
 def test_shares_durations_pairs_and_effects():
     assert parse_share("5%", option="--target") == parse_share("0.05", option="--target") == 0.05
-    assert [parse_duration(text, option="x") for text in ("90", "90s", "10m", "1h", "500ms")] == [
+    assert [parse_seconds(text, option="x") for text in ("90", "90s", "10m", "1h", "500ms")] == [
         90,
         90,
         600,
@@ -74,7 +73,7 @@ def test_shares_durations_pairs_and_effects():
     ("parse", "text"),
     [
         (lambda text: parse_share(text, option="--target"), "a tenth"),
-        (lambda text: parse_duration(text, option="--time-budget"), "10 moons"),
+        (lambda text: parse_seconds(text, option="--time-budget"), "10 moons"),
         (parse_pairs, "10:many"),
         (lambda text: parse_effects([text]), "imports=some"),
     ],

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrprof.cli.quantities import parse_integers, parse_seconds, parse_share, parse_start_methods, parse_switches
 from ocrprof.errors import OcrprofError
+from ocrprof.quantities import parse_integers, parse_seconds, parse_share, parse_start_methods, parse_switches
 from ocrprof.results.model import LoaderSetting
 from ocrprof.sweep_plan import SweepWorkersPlan, TrialOptions, build_settings, default_values
 from ocrprof.target import Target

@@ -5,25 +5,31 @@ from typing import Literal, cast, get_args
 
 from ocrprof.errors import OcrprofError
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|min|h)?")
-_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+"""Units of time, in seconds."""
+
+_DURATION = re.compile(rf"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>{'|'.join(SECONDS)})?")
 
 
 def parse_share(text: str, *, option: str) -> float:
-    """0.05 for `5%` and for `0.05`."""
+    """0.05 for `5%` and for `0.05`. A bare 5 is refused: of 500 % nothing would ever be told."""
+    stripped = text.strip()
+    number, percent = stripped.removesuffix("%"), stripped.endswith("%")
     try:
-        stripped = text.strip()
-        return float(stripped[:-1]) / 100 if stripped.endswith("%") else float(stripped)
+        share = float(number) / (100 if percent else 1)
     except ValueError:
         raise OcrprofError(f"{option} {text}: not a share", hint=f"as in {option} 5%") from None
+    if not percent and share >= 1:
+        raise OcrprofError(f"{option} {text}: is that {number} % or as many times?", hint=f"{option} {number}%")
+    return share
 
 
 def parse_seconds(text: str, *, option: str) -> float:
-    """300.0 for `5m`, `300s` and `300`."""
+    """300.0 for `5m`, `300s` and `300`; units ms, s, m or min, h."""
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise OcrprofError(f"{option} {text}: not a time", hint=f"as in {option} 5m, {option} 90s or {option} 300")
-    return float(found["number"]) * _SECONDS[found["unit"]]
+    return float(found["number"]) * SECONDS[found["unit"] or "s"]
 
 
 def parse_integers(text: str | None, *, option: str) -> tuple[int, ...]:
